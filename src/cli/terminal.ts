@@ -1,0 +1,72 @@
+/**
+ * What a command has of its surroundings: the environment, the two streams, the signals, and the
+ * server that it may start. One place knows the real ones, so commands can be run by tests.
+ */
+import type { Logger } from '../ports/logger.js';
+import type { ServerConfig } from '../server/config/config.js';
+
+export interface RunningServer {
+  readonly host: string;
+  readonly clientPort: number;
+  stop(): Promise<void>;
+}
+
+export type StartServer = (
+  config: ServerConfig,
+  options: { readonly logger: Logger },
+) => Promise<RunningServer>;
+
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Results, and nothing else. */
+  print(text: string): void;
+  /** What went wrong, one line. */
+  complain(line: string): void;
+  readonly startServer: StartServer;
+  /** Resolves with the first signal that asks the process to end; a second one ends it at once. */
+  untilStopped(): Promise<string>;
+  /** From now on an error that nobody caught is told and ends the process. */
+  onCrash(tell: (error: Error) => void): void;
+}
+
+/** Apache's, as far as there is one. */
+export const exitCodes = {
+  finished: 0,
+  unexpected: 1,
+  /** Wrong arguments or configuration. */
+  invalidInvocation: 2,
+  /** A bug: nothing that happens outside ends like this. */
+  crashed: 70,
+} as const;
+
+const interrupted = 130;
+
+export const processTerminal: Terminal = {
+  env: process.env,
+  print: (text) => void process.stdout.write(text),
+  complain: (line) => void process.stderr.write(`${line}\n`),
+  // the server's code is loaded only by who starts one: `zabra word` must be quick
+  async startServer(config, options) {
+    const { runServer } = await import('../node/run-server.js');
+    return runServer(config, options);
+  },
+  untilStopped: () =>
+    new Promise((resolve) => {
+      let first: string | null = null;
+      const onSignal = (signal: NodeJS.Signals): void => {
+        if (first !== null) process.exit(interrupted);
+        first = signal;
+        resolve(signal);
+      };
+      process.on('SIGINT', onSignal);
+      process.on('SIGTERM', onSignal);
+    }),
+  onCrash(tell) {
+    const end = (reason: unknown): void => {
+      tell(reason instanceof Error ? reason : new Error(String(reason)));
+      process.exit(exitCodes.crashed);
+    };
+    process.on('uncaughtException', end);
+    process.on('unhandledRejection', end);
+  },
+};

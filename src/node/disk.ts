@@ -1,0 +1,261 @@
+/**
+ * The disk of the real world: node:fs behind the port. What it adds is what node:fs leaves to its
+ * callers: short writes are continued, errors carry the system's code and the path, promised calls on
+ * one file keep their order, and fdatasync runs where it costs least (fsync-placement.ts).
+ */
+import * as fs from 'node:fs';
+import { DiskError, type DirectoryEntry, type Disk, type DiskFile, type OpenMode } from '../ports/disk.js';
+import { lockDirectoryNow, type DirectoryLock } from './directory-lock.js';
+import { FsyncPlacement } from './fsync-placement.js';
+
+/** fs.constants has no names for these on Windows, where they mean nothing. */
+const openFlags: Readonly<Record<OpenMode, number>> = {
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
+  write: fs.constants.O_RDWR,
+  read: fs.constants.O_RDONLY,
+};
+
+function diskError(error: unknown, path: string): DiskError {
+  if (error instanceof DiskError) return error;
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
+  return new DiskError(code, path, error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}
+
+function attempt<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw diskError(error, path);
+  }
+}
+
+/** Node's callbacks as a promise that rejects with a DiskError. */
+function promised(
+  path: string,
+  start: (done: (error: Error | null, value?: number) => void) => void,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => {
+      if (error) reject(diskError(error, path));
+      else resolve(value ?? 0);
+    });
+  });
+}
+
+class NodeDiskFile implements DiskFile {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #placement: FsyncPlacement;
+  /** The last promised call; the next one starts after it, whatever became of it. */
+  #last: Promise<unknown> = Promise.resolve();
+  #promises = 0;
+
+  constructor(path: string, fd: number, placement: FsyncPlacement) {
+    this.path = path;
+    this.#fd = fd;
+    this.#placement = placement;
+  }
+
+  sizeNow(): number {
+    return attempt(this.path, () => fs.fstatSync(this.#fd).size);
+  }
+
+  readNow(into: Uint8Array, start: number, end: number, position: number): number {
+    let at = start;
+    try {
+      while (at < end) {
+        const count = fs.readSync(this.#fd, into, at, end - at, position + (at - start));
+        if (count === 0) break;
+        at += count;
+      }
+    } catch (error) {
+      throw diskError(error, this.path);
+    }
+    return at - start;
+  }
+
+  read(into: Uint8Array, start: number, end: number, position: number): Promise<number> {
+    return this.#inOrder(async () => {
+      let at = start;
+      while (at < end) {
+        const count = await promised(this.path, (done) => {
+          fs.read(this.#fd, into, at, end - at, position + (at - start), done);
+        });
+        if (count === 0) break;
+        at += count;
+      }
+      return at - start;
+    });
+  }
+
+  writeNow(bytes: Uint8Array, start: number, end: number, position: number): void {
+    let at = start;
+    try {
+      while (at < end) {
+        at += fs.writeSync(this.#fd, bytes, at, end - at, position + (at - start));
+      }
+    } catch (error) {
+      throw diskError(error, this.path);
+    }
+  }
+
+  async write(bytes: Uint8Array, start: number, end: number, position: number): Promise<void> {
+    await this.#inOrder(async () => {
+      let at = start;
+      while (at < end) {
+        at += await promised(this.path, (done) => {
+          fs.write(this.#fd, bytes, at, end - at, position + (at - start), done);
+        });
+      }
+    });
+  }
+
+  flush(done: (error: DiskError | null) => void): void {
+    const startedMs = performance.now();
+    if (this.#placement.inline && this.#promises === 0) {
+      let failure: DiskError | null = null;
+      try {
+        fs.fdatasyncSync(this.#fd);
+      } catch (error) {
+        failure = diskError(error, this.path);
+      }
+      this.#placement.record(performance.now() - startedMs, true);
+      done(failure);
+      return;
+    }
+    const inPool = (): void => {
+      fs.fdatasync(this.#fd, (error) => {
+        this.#placement.record(performance.now() - startedMs, false);
+        done(error ? diskError(error, this.path) : null);
+      });
+    };
+    if (this.#promises === 0) inPool();
+    else void this.#last.then(inPool, inPool);
+  }
+
+  async sync(): Promise<void> {
+    await this.#inOrder(() =>
+      promised(this.path, (done) => {
+        fs.fsync(this.#fd, done);
+      }),
+    );
+  }
+
+  syncNow(): void {
+    attempt(this.path, () => {
+      fs.fsyncSync(this.#fd);
+    });
+  }
+
+  truncateNow(size: number): void {
+    attempt(this.path, () => {
+      fs.ftruncateSync(this.#fd, size);
+    });
+  }
+
+  closeNow(): void {
+    attempt(this.path, () => {
+      fs.closeSync(this.#fd);
+    });
+  }
+
+  async #inOrder<T>(act: () => Promise<T>): Promise<T> {
+    this.#promises++;
+    const mine = this.#last.then(act, act);
+    this.#last = mine;
+    try {
+      return await mine;
+    } finally {
+      this.#promises--;
+    }
+  }
+}
+
+export class NodeDisk implements Disk {
+  /** One for all files: it is the device that is quick or slow. */
+  readonly placement = new FsyncPlacement();
+
+  openNow(path: string, mode: OpenMode): DiskFile {
+    const fd = attempt(path, () => fs.openSync(path, openFlags[mode], 0o644));
+    return new NodeDiskFile(path, fd, this.placement);
+  }
+
+  existsNow(path: string): boolean {
+    return attempt(path, () => fs.statSync(path, { throwIfNoEntry: false }) !== undefined);
+  }
+
+  sizeNow(path: string): number {
+    return attempt(path, () => fs.statSync(path).size);
+  }
+
+  listNow(directory: string): DirectoryEntry[] {
+    return attempt(directory, () =>
+      fs.readdirSync(directory, { withFileTypes: true }).map((entry) => ({
+        name: entry.name,
+        isDirectory: entry.isDirectory(),
+      })),
+    );
+  }
+
+  makeDirectoryNow(path: string): void {
+    attempt(path, () => {
+      fs.mkdirSync(path, { recursive: true });
+    });
+  }
+
+  renameNow(from: string, to: string): void {
+    attempt(to, () => {
+      fs.renameSync(from, to);
+    });
+  }
+
+  unlinkNow(path: string): void {
+    attempt(path, () => {
+      fs.unlinkSync(path);
+    });
+  }
+
+  async unlink(path: string): Promise<void> {
+    await promised(path, (done) => {
+      fs.unlink(path, done);
+    });
+  }
+
+  syncDirectoryNow(path: string): void {
+    if (process.platform === 'win32') return; // directories cannot be opened there
+    attempt(path, () => {
+      const fd = fs.openSync(path, 'r');
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    if (process.platform === 'win32') return;
+    const fd = attempt(path, () => fs.openSync(path, 'r'));
+    try {
+      await promised(path, (done) => {
+        fs.fsync(fd, done);
+      });
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  freeBytesNow(path: string): number {
+    return attempt(path, () => {
+      const { bavail, bsize } = fs.statfsSync(path);
+      return bavail * bsize;
+    });
+  }
+
+  lockDirectoryNow(path: string): DirectoryLock {
+    return attempt(path, () => lockDirectoryNow(path));
+  }
+}

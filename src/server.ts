@@ -1,0 +1,9 @@
+/** `zabra/server`: a ZooKeeper server inside your own program. */
+export {
+  ZooServer,
+  type ReplicaInfo,
+  type ServerStatus,
+  type ZooServerOptions,
+} from './node/zoo-server.js';
+export type { LocalRequest, Reply } from './server/local-session.js';
+export type { ServerConfig } from './server/config/config.js';

@@ -1,0 +1,69 @@
+/**
+ * addAuth: turns what a client shows into ids it has proven. Only the digest scheme can be shown
+ * this way; the ip id is a fact of the connection, and the others come from other layers.
+ */
+import type { Crypto } from '../ports/crypto.js';
+import type { Reader } from '../protocol/reader.js';
+import { decodeUtf8 } from '../protocol/utf8.js';
+import type { AclId } from '../txn/authorize.js';
+
+export interface AuthenticationOptions {
+  readonly crypto: Crypto;
+  /** As Java names it; SHA1 unless configured. */
+  readonly digestAlgorithm: string;
+  readonly isDigestEnabled: boolean;
+  /** `user:base64` of the super user, or null. */
+  readonly superDigest: string | null;
+}
+
+/** Null: unknown scheme or failed. Reads an AuthPacket. */
+export function authenticate(
+  server: { readonly authentication: AuthenticationOptions },
+  reader: Reader,
+): AclId[] | null {
+  const options = server.authentication;
+  reader.readInt();
+  const scheme = reader.readString();
+  const shown = reader.readBuffer();
+  if (scheme === 'ip') return [];
+  if (scheme !== 'digest' || shown === null || !options.isDigestEnabled) return null;
+  const hash = options.crypto.digest(options.digestAlgorithm, shown);
+  if (hash === null) return null;
+  const text = decodeUtf8(shown, 0, shown.length);
+  const colon = text.indexOf(':');
+  const id = `${colon === -1 ? text : text.slice(0, colon)}:${base64(hash)}`;
+  const isSuper = options.superDigest !== null && sameText(options, id, options.superDigest);
+  return isSuper
+    ? [
+        { scheme: 'super', id: '' },
+        { scheme, id },
+      ]
+    : [{ scheme, id }];
+}
+
+/** What whoAmI says of an id: the user without the hash. */
+export function userNameOf(id: AclId): string {
+  if (id.id === null) return '';
+  if (id.scheme === 'digest') return id.id.split(':')[0] ?? '';
+  return id.scheme === 'ip' ? id.id : '';
+}
+
+function sameText(options: AuthenticationOptions, a: string, b: string): boolean {
+  const encoder = new TextEncoder();
+  const [left, right] = [encoder.encode(a), encoder.encode(b)];
+  return left.length === right.length && options.crypto.equal(left, right);
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 3) {
+    const word = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    const left = bytes.length - i;
+    text += ALPHABET.charAt(word >> 18) + ALPHABET.charAt((word >> 12) & 63);
+    text += left > 1 ? ALPHABET.charAt((word >> 6) & 63) : '=';
+    text += left > 2 ? ALPHABET.charAt(word & 63) : '=';
+  }
+  return text;
+}

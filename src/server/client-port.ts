@@ -1,0 +1,326 @@
+/**
+ * The client port: accepts connections, decides whom to admit, knows every connection and the
+ * session it serves, and sends what a turn produced. Connections reach the rest of the server
+ * through it.
+ */
+import type { Clock } from '../ports/clock.js';
+import type { Logger } from '../ports/logger.js';
+import type { Listener, Network, Socket, SocketHandler } from '../ports/network.js';
+import { opName } from '../protocol/opcodes.js';
+import { formatSessionId, type Session } from '../session/session.js';
+import type { Tree } from '../tree/tree.js';
+import { isAllowed, type Acl, type Caller } from '../txn/authorize.js';
+import type { AuthenticationOptions } from './authenticate.js';
+import type { FourLetterWord } from './commands/four-letter-words.js';
+import { ConnectionThrottle, type ConnectionThrottleOptions } from './connection-throttle.js';
+import { ClientConnection } from './connection.js';
+import { OutBuffers } from './out-buffers.js';
+import type { Replica } from './replica.js';
+import type { ServerStats } from './server-stats.js';
+import type { Watches } from './watches.js';
+
+export interface ClientPortOptions {
+  readonly minSessionTimeoutMs: number;
+  readonly maxSessionTimeoutMs: number;
+  /** jute.maxbuffer: longer frames close the connection. */
+  readonly frameBytesMax: number;
+  readonly globalOutstandingLimit: number;
+  /** Per address; 0: no limit. */
+  readonly maxClientConnections: number;
+  /** In all; 0: no limit. */
+  readonly maxConnections: number;
+  /** A connection that has no session after this long is closed. */
+  readonly sessionlessTimeoutMs: number;
+  readonly skipAcl: boolean;
+  readonly authentication: AuthenticationOptions;
+  readonly throttle: ConnectionThrottleOptions;
+}
+
+interface Parts {
+  readonly options: ClientPortOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly network: Network;
+  readonly stats: ServerStats;
+  /** The answer, in pieces that are sent one a turn. */
+  answerWord(word: FourLetterWord, argument: bigint | null): string | Iterable<string>;
+  /** In [0, 1). */
+  fraction(): number;
+}
+
+/** Dirty connections that a turn may collect before it sends what they have. */
+const DIRTY_MAX = 512;
+/** Events that may wait for one slow client, beyond four of the largest frames. */
+const EVENT_BYTES_BASE = 1024 * 1024;
+
+export class ClientPort {
+  readonly #parts: Parts;
+  /** Limits; replaced when the configuration is loaded again. */
+  options: ClientPortOptions;
+  readonly #connections = new Set<ClientConnection>();
+  readonly #bySession = new Map<bigint, ClientConnection>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #sessionless = new Set<ClientConnection>();
+  readonly #paused = new Set<ClientConnection>();
+  readonly #dirty: ClientConnection[] = [];
+  readonly #throttle: ConnectionThrottle;
+  #listener: Listener | null = null;
+  readonly buffers = new OutBuffers();
+  readonly stats: ServerStats;
+  readonly logger: Logger;
+  readonly eventBytesMax: number;
+  parkedCount = 0;
+  rejectedCount = 0;
+  readonly replica: Replica;
+  readonly tree: Tree;
+  readonly watches: Watches;
+
+  constructor(parts: Parts, replica: Replica, watches: Watches) {
+    this.#parts = parts;
+    this.options = parts.options;
+    const { throttle } = parts.options;
+    this.#throttle = new ConnectionThrottle(throttle, parts.clock.monotonicMs(), () =>
+      parts.fraction(),
+    );
+    this.stats = parts.stats;
+    this.logger = parts.logger;
+    this.replica = replica;
+    this.tree = replica.tree;
+    this.watches = watches;
+    this.eventBytesMax = 4 * parts.options.frameBytesMax + EVENT_BYTES_BASE;
+  }
+
+  // ------------------------------------------------------------------ life
+
+  async listen(host: string | undefined, port: number, backlog: number): Promise<Listener> {
+    const options = backlog > 0 ? { host, port, backlog } : { host, port };
+    this.#listener = await this.#parts.network.listen(options, (socket) => this.accept(socket));
+    return this.#listener;
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#listener?.close();
+    for (const connection of [...this.#connections]) connection.destroy();
+    await closed;
+  }
+
+  // ------------------------------------------------------------------ what connections ask
+
+  get authentication(): AuthenticationOptions {
+    return this.options.authentication;
+  }
+
+  get frameBytesMax(): number {
+    return this.options.frameBytesMax;
+  }
+
+  get minSessionTimeoutMs(): number {
+    return this.options.minSessionTimeoutMs;
+  }
+
+  get maxSessionTimeoutMs(): number {
+    return this.options.maxSessionTimeoutMs;
+  }
+
+  /** Zxid of the last applied transaction: what reads answer with. */
+  get zxidHigh(): number {
+    return this.tree.lastZxidHigh;
+  }
+
+  get zxidLow(): number {
+    return this.tree.lastZxidLow;
+  }
+
+  /** Too many requests are outstanding in all: clients with any unanswered are not read from. */
+  get isOverloaded(): boolean {
+    const outstanding = this.replica.outstandingCount + this.parkedCount;
+    return outstanding >= this.options.globalOutstandingLimit;
+  }
+
+  get connectionDropChance(): number {
+    return this.#throttle.dropChance;
+  }
+
+  /** At the end of this turn. */
+  soon(run: () => void): void {
+    this.#parts.clock.soon(run);
+  }
+
+  nowMs(): number {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  allows(acl: readonly Acl[], perms: number, caller: Caller): boolean {
+    return this.options.skipAcl || isAllowed(acl, perms, caller);
+  }
+
+  touch(session: Session, nowMs: number): void {
+    this.replica.sessions.touch(session, nowMs);
+  }
+
+  /** Handshakes come at a bounded rate where that is configured. */
+  admitsHandshake(isResuming: boolean): boolean {
+    if (this.#throttle.admits(isResuming, this.nowMs())) return true;
+    this.rejectedCount++;
+    return false;
+  }
+
+  /** `argument`: what came behind the word (stmk's mask), or null. */
+  answerWord(word: FourLetterWord, argument: bigint | null, connection: ClientConnection): void {
+    this.#sessionless.delete(connection);
+    const encoder = new TextEncoder();
+    const answer = this.#parts.answerWord(word, argument);
+    const pieces = (typeof answer === 'string' ? [answer] : answer)[Symbol.iterator]();
+    const step = (): void => {
+      const next = pieces.next();
+      if (next.done === true) {
+        connection.socket.end();
+        return;
+      }
+      const bytes = encoder.encode(next.value);
+      connection.socket.write(bytes, 0, bytes.length);
+      this.#parts.clock.soon(step);
+    };
+    step();
+  }
+
+  /** From now on the connection serves this session; one that did before is closed. */
+  register(sessionId: bigint, connection: ClientConnection): void {
+    this.#sessionless.delete(connection);
+    this.#bySession.set(sessionId, connection);
+  }
+
+  closeSessionConnection(sessionId: bigint): void {
+    this.#bySession.get(sessionId)?.close();
+  }
+
+  connectionOf(sessionId: bigint): ClientConnection | undefined {
+    return this.#bySession.get(sessionId);
+  }
+
+  markDirty(connection: ClientConnection): void {
+    this.#dirty.push(connection);
+    if (this.#dirty.length >= DIRTY_MAX) this.flush();
+  }
+
+  /** The connection serves nobody any more; called once or more before its socket is gone. */
+  forget(connection: ClientConnection): void {
+    this.watches.forget(connection);
+    this.#paused.delete(connection);
+    this.#sessionless.delete(connection);
+    const id = connection.session?.id;
+    if (id !== undefined && this.#bySession.get(id) === connection) this.#bySession.delete(id);
+  }
+
+  onClosed(connection: ClientConnection): void {
+    this.#connections.delete(connection);
+    const address = connection.socket.remoteAddress;
+    const left = (this.#perAddress.get(address) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(address, left);
+    else this.#perAddress.delete(address);
+  }
+
+  onPaused(connection: ClientConnection): void {
+    this.#paused.add(connection);
+  }
+
+  onBadFrame(connection: ClientConnection, verdict: string): void {
+    this.logger.warn('closing a connection that sent a frame of impossible length', {
+      client: connection.socket.remoteAddress,
+      verdict,
+    });
+  }
+
+  onMalformed(connection: ClientConnection, op: number): void {
+    this.logger.debug('a request could not be read', { ...this.#name(connection), op: opName(op) });
+  }
+
+  onRefused(connection: ClientConnection, op: number): void {
+    this.logger.warn('refused an operation that clients may not send', {
+      ...this.#name(connection),
+      op: opName(op),
+    });
+  }
+
+  onSlowConsumer(connection: ClientConnection): void {
+    this.logger.warn(
+      'closing a client that does not read its watch events',
+      this.#name(connection),
+    );
+  }
+
+  // ------------------------------------------------------------------ what the server asks
+
+  /** Sends everything that this turn encoded. */
+  flush(): void {
+    const dirty = this.#dirty;
+    // a flush may close connections, which marks nothing dirty: the list does not grow meanwhile
+    for (const connection of dirty) connection.flush();
+    dirty.length = 0;
+  }
+
+  /** Requests were answered: whoever was kept waiting may go on. */
+  onRoom(): void {
+    if (this.#paused.size === 0 || this.isOverloaded) return;
+    for (const connection of [...this.#paused]) {
+      this.#paused.delete(connection);
+      connection.unthrottle();
+    }
+  }
+
+  /** The session is over: its connection hears nothing more. */
+  onSessionClosed(sessionId: bigint): void {
+    const connection = this.#bySession.get(sessionId);
+    if (connection === undefined) return;
+    // one that asked for the end itself gets its reply first, and closes behind it
+    if (connection.hasUnanswered) return;
+    connection.close();
+  }
+
+  /** Closes connections that never asked for a session. */
+  closeSessionless(nowMs: number): number {
+    let closed = 0;
+    for (const connection of [...this.#sessionless]) {
+      if (nowMs - connection.establishedMs < this.options.sessionlessTimeoutMs) continue;
+      connection.destroy();
+      closed++;
+    }
+    return closed;
+  }
+
+  connections(): ReadonlySet<ClientConnection> {
+    return this.#connections;
+  }
+
+  /** A new connection; what is returned hears of its bytes and its end. */
+  accept(socket: Socket): SocketHandler {
+    const connection = new ClientConnection(this, socket, this.nowMs());
+    const address = socket.remoteAddress;
+    const fromThere = (this.#perAddress.get(address) ?? 0) + 1;
+    this.#perAddress.set(address, fromThere);
+    this.#connections.add(connection);
+    const { maxClientConnections, maxConnections } = this.options;
+    const refusal =
+      maxClientConnections > 0 && fromThere > maxClientConnections
+        ? `more than ${maxClientConnections} connections from one address (maxClientCnxns)`
+        : maxConnections > 0 && this.#connections.size > maxConnections
+          ? `more than ${maxConnections} connections (maxCnxns)`
+          : null;
+    if (refusal === null) {
+      this.#sessionless.add(connection);
+      return connection;
+    }
+    this.rejectedCount++;
+    this.logger.warn(`refused a connection: ${refusal}`, { client: address });
+    connection.destroy();
+    return connection;
+  }
+
+  #name(connection: ClientConnection): { client: string; session: string } {
+    const id = connection.session?.id;
+    return {
+      client: connection.socket.remoteAddress,
+      session: id === undefined ? 'none' : formatSessionId(id),
+    };
+  }
+}

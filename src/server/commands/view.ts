@@ -1,0 +1,135 @@
+/**
+ * What four-letter words and admin commands may see of a server, and the few things they may do to
+ * it. The server implements this; both kinds of commands are written on it alone, so they show the
+ * same and can be tested without a server.
+ *
+ * Answers may be long (100,000 connections, a million ephemerals) and are made in pieces over many
+ * turns of the event loop. So every iterable here may be left half read, is read while the server
+ * goes on changing, and must survive that: it may miss or repeat what changed meanwhile, and it may
+ * not throw. One step of it is short.
+ */
+import type { Clock } from '../../ports/clock.js';
+import type { ServerConfig } from '../config/config.js';
+import type { ServerMetrics } from '../metrics.js';
+
+export interface ServerView {
+  readonly config: ServerConfig;
+  readonly clock: Clock;
+  readonly metrics: ServerMetrics;
+  /** False before recovery has finished and after stop: most commands then say only that. */
+  readonly isServing: boolean;
+  /** Serving read-only clients only, without an ensemble. */
+  readonly isReadOnly: boolean;
+  readonly serverState: 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only';
+  /** The port really bound (clientPort may be 0). */
+  readonly clientPort: number;
+  readonly startedMs: number;
+
+  figures(): ServerFigures;
+  connections(): Iterable<ConnectionView>;
+  /** In the order of time. Sessions without one (closing) are left out. */
+  sessionExpiries(): Iterable<ExpiryView>;
+  ephemerals(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>;
+  /** Data and exist watches and persistent ones, as Apache shows them; child watches are not. */
+  watchesBySession(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>;
+  watchesByPath(): Iterable<readonly [path: string, sessionIds: Iterable<bigint>]>;
+  watchSummary(): WatchSummaryView;
+  /** Digests of the tree after each 128th transaction, oldest first. */
+  digests(): Iterable<DigestView>;
+  quotas(): Iterable<QuotaView>;
+  /** Null before the first. */
+  lastSnapshot(): { readonly zxid: bigint; readonly timeMs: number } | null;
+  /** Bytes of the files in version-2 of dataDir and of dataLogDir. */
+  directorySizes(): { readonly dataDirBytes: number; readonly dataLogDirBytes: number };
+  /** Of the process and its machine, in the order to be shown. */
+  environment(): Iterable<readonly [name: string, value: string]>;
+
+  resetFigures(): void;
+  resetConnectionFigures(): void;
+  /** What Java's server would trace; it changes nothing here, and is remembered. */
+  traceMask: bigint;
+}
+
+/** Where things stand now. Times are of requests, from being read to being answered. */
+export interface ServerFigures {
+  readonly packetsReceived: number;
+  readonly packetsSent: number;
+  readonly minLatencyMs: number;
+  readonly avgLatencyMs: number;
+  readonly maxLatencyMs: number;
+  readonly outstandingRequests: number;
+  readonly connectionCount: number;
+  readonly lastZxid: bigint;
+  readonly znodeCount: number;
+  /** Of data and exist watches, child watches included, as mntr counts them. */
+  readonly watchCount: number;
+  readonly ephemeralCount: number;
+  readonly approximateDataBytes: number;
+  readonly sessionCount: number;
+  /** In bytes; -1 before the first reply. */
+  readonly lastResponseBytes: number;
+  readonly minResponseBytes: number;
+  readonly maxResponseBytes: number;
+  readonly connectionDropProbability: number;
+  readonly authFailedCount: number;
+  readonly fsyncThresholdExceedCount: number;
+  /** Null where the system does not tell. */
+  readonly openFileDescriptorCount: number | null;
+  readonly maxFileDescriptorCount: number | null;
+}
+
+export interface ConnectionView {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly isReading: boolean;
+  readonly isWriting: boolean;
+  readonly outstandingRequests: number;
+  readonly packetsReceived: number;
+  readonly packetsSent: number;
+  /** 0n: no session yet, or a four-letter word's connection. */
+  readonly sessionId: bigint;
+  readonly sessionTimeoutMs: number;
+  /** Four letters, `NA` before the first request. */
+  readonly lastOperation: string;
+  /** Monotonic. */
+  readonly establishedMs: number;
+  /** Monotonic; when it will be closed or its session expires if it stays silent. */
+  readonly expiresMs: number;
+  /** -1 before the first request. */
+  readonly lastCxid: number;
+  readonly lastZxid: bigint;
+  /** Monotonic; 0 before the first reply. */
+  readonly lastResponseMs: number;
+  readonly lastLatencyMs: number;
+  readonly minLatencyMs: number;
+  readonly avgLatencyMs: number;
+  readonly maxLatencyMs: number;
+}
+
+export interface ExpiryView {
+  /** Monotonic. */
+  readonly expiresMs: number;
+  readonly sessionIds: readonly bigint[];
+}
+
+export interface WatchSummaryView {
+  readonly connections: number;
+  readonly paths: number;
+  readonly watches: number;
+}
+
+export interface DigestView {
+  readonly zxid: bigint;
+  /** As a signed 64-bit number. */
+  readonly digest: bigint;
+  readonly version: number;
+}
+
+/** Of one namespace (first element of the path), all its quotas added up; -1: no limit. */
+export interface QuotaView {
+  readonly namespace: string;
+  readonly countLimit: number;
+  readonly bytesLimit: number;
+  readonly countUsage: number;
+  readonly bytesUsage: number;
+}

@@ -1,0 +1,83 @@
+/**
+ * Which operations a client may ask for, and by which way they go: writes become transactions, reads
+ * are answered from what has been applied. Everything else (notifications, checks outside a multi,
+ * the server's own createSession and deleteContainer) is refused.
+ */
+import { OpCode } from '../protocol/opcodes.js';
+
+export function isClientWrite(op: number): boolean {
+  switch (op) {
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL:
+    case OpCode.delete:
+    case OpCode.setData:
+    case OpCode.setACL:
+    case OpCode.multi:
+    case OpCode.reconfig:
+    case OpCode.closeSession:
+      return true;
+    default:
+      return false;
+  }
+}
+
+export function isRead(op: number): boolean {
+  switch (op) {
+    case OpCode.exists:
+    case OpCode.getData:
+    case OpCode.getACL:
+    case OpCode.getChildren:
+    case OpCode.getChildren2:
+    case OpCode.sync:
+    case OpCode.checkWatches:
+    case OpCode.removeWatches:
+    case OpCode.multiRead:
+    case OpCode.setWatches:
+    case OpCode.setWatches2:
+    case OpCode.addWatch:
+    case OpCode.getEphemerals:
+    case OpCode.getAllChildrenNumber:
+    case OpCode.whoAmI:
+    case OpCode.sasl:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** As `cons` shows the last operation of a connection. */
+export function shortName(op: number): string {
+  return SHORT_NAMES.get(op) ?? 'NA';
+}
+
+const SHORT_NAMES = new Map<number, string>([
+  [OpCode.ping, 'PING'],
+  [OpCode.createSession, 'SESS'],
+  [OpCode.multi, 'MULT'],
+  [OpCode.multiRead, 'MLTR'],
+  [OpCode.create, 'CREA'],
+  [OpCode.create2, 'CREA'],
+  [OpCode.createTTL, 'CREA'],
+  [OpCode.createContainer, 'CREA'],
+  [OpCode.delete, 'DELE'],
+  [OpCode.setData, 'SETD'],
+  [OpCode.reconfig, 'RECO'],
+  [OpCode.setACL, 'SETA'],
+  [OpCode.closeSession, 'CLOS'],
+  [OpCode.sync, 'SYNC'],
+  [OpCode.exists, 'EXIS'],
+  [OpCode.getData, 'GETD'],
+  [OpCode.setWatches, 'SETW'],
+  [OpCode.setWatches2, 'STW2'],
+  [OpCode.addWatch, 'ADDW'],
+  [OpCode.getACL, 'GETA'],
+  [OpCode.getChildren, 'GETC'],
+  [OpCode.getAllChildrenNumber, 'GETACN'],
+  [OpCode.getChildren2, 'GETC'],
+  [OpCode.checkWatches, 'CHKW'],
+  [OpCode.removeWatches, 'REMW'],
+  [OpCode.whoAmI, 'HOMI'],
+  [OpCode.getEphemerals, 'GETE'],
+]);

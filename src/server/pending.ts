@@ -1,0 +1,50 @@
+/**
+ * What a connection still owes an answer for, oldest first. A session's replies come in the order of
+ * its requests, and a request sees what those before it did: so a read behind an unanswered write
+ * waits here, in the same queue as the write.
+ */
+import type { PreparedMulti } from '../txn/multi.js';
+import type { Caller } from '../txn/authorize.js';
+
+/** A proposed transaction, until it is applied. */
+export class PendingWrite {
+  readonly kind = 'write';
+  /** Null once the connection is gone: the transaction goes on, nobody waits for its reply. */
+  connection: WriteWaiter | null;
+  readonly op: number;
+  readonly xid: number;
+  readonly receivedMs: number;
+  error = 0;
+  resultPath = '';
+  multi: PreparedMulti | null = null;
+  /** Its encoded reply, when it was applied before requests ahead of it could be answered. */
+  reply: Uint8Array | null = null;
+
+  constructor(connection: WriteWaiter | null, op: number, xid: number, receivedMs: number) {
+    this.connection = connection;
+    this.op = op;
+    this.xid = xid;
+    this.receivedMs = receivedMs;
+  }
+}
+
+/** A frame that could not be answered when it came, kept as a copy. */
+export class ParkedFrame {
+  readonly kind = 'frame';
+  readonly bytes: Uint8Array;
+  readonly caller: Caller;
+  readonly receivedMs: number;
+
+  constructor(bytes: Uint8Array, caller: Caller, receivedMs: number) {
+    this.bytes = bytes;
+    this.caller = caller;
+    this.receivedMs = receivedMs;
+  }
+}
+
+export type Unanswered = PendingWrite | ParkedFrame;
+
+/** Who is told that a transaction has been applied. */
+export interface WriteWaiter {
+  onApplied(pending: PendingWrite, zxidHigh: number, zxidLow: number): void;
+}

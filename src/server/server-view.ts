@@ -1,0 +1,241 @@
+/** The server as four-letter words and admin commands see it (`commands/view.ts`). */
+import type { Clock } from '../ports/clock.js';
+import type { NodeId } from '../tree/tree.js';
+import { parseQuota } from '../txn/quota.js';
+import { decodeUtf8 } from '../protocol/utf8.js';
+import type {
+  ConnectionView,
+  DigestView,
+  ExpiryView,
+  QuotaView,
+  ServerFigures,
+  ServerView,
+  WatchSummaryView,
+} from './commands/view.js';
+import type { ServerConfig } from './config/config.js';
+import type { ClientConnection } from './connection.js';
+import type { ServerMetrics } from './metrics.js';
+import type { Server } from './server.js';
+
+const DIGEST_VERSION = 2;
+const QUOTA_ROOT = '/zookeeper/quota';
+
+export class ViewOfServer implements ServerView {
+  readonly #server: Server;
+  readonly clock: Clock;
+  readonly metrics: ServerMetrics;
+  readonly isReadOnly = false;
+  readonly serverState = 'standalone';
+  readonly startedMs: number;
+  /** What Apache traces by default. */
+  traceMask = 306n;
+
+  constructor(server: Server) {
+    this.#server = server;
+    this.clock = server.world.clock;
+    this.metrics = server.metrics;
+    this.startedMs = server.startedMs;
+  }
+
+  get config(): ServerConfig {
+    return this.#server.config;
+  }
+
+  get isServing(): boolean {
+    return this.#server.isServing;
+  }
+
+  get clientPort(): number {
+    return this.#server.address.port;
+  }
+
+  figures(): ServerFigures {
+    const server = this.#server;
+    const { stats, tree, port, world } = server;
+    const descriptors = world.fileDescriptors();
+    return {
+      packetsReceived: stats.packetsReceived,
+      packetsSent: stats.packetsSent,
+      minLatencyMs: stats.latencyMinMs,
+      avgLatencyMs: stats.latencyAvgMs,
+      maxLatencyMs: stats.latencyMaxMs,
+      outstandingRequests: server.replica.outstandingCount + port.parkedCount,
+      connectionCount: port.connections().size,
+      lastZxid: this.#lastZxid(),
+      znodeCount: tree.nodeCount,
+      watchCount: server.watches.size,
+      ephemeralCount: tree.ephemeralCount,
+      approximateDataBytes: tree.approximateDataSize(),
+      sessionCount: server.sessions.size,
+      lastResponseBytes: stats.lastResponseBytes,
+      minResponseBytes: stats.minResponseBytes,
+      maxResponseBytes: stats.maxResponseBytes,
+      connectionDropProbability: port.connectionDropChance,
+      authFailedCount: stats.authFailedCount,
+      fsyncThresholdExceedCount: server.slowFsyncCount,
+      openFileDescriptorCount: descriptors?.open ?? null,
+      maxFileDescriptorCount: descriptors?.max ?? null,
+    };
+  }
+
+  *connections(): Generator<ConnectionView> {
+    for (const connection of this.#server.port.connections()) yield this.#viewOf(connection);
+  }
+
+  *sessionExpiries(): Generator<ExpiryView> {
+    for (const { endMs, sessions } of this.#server.sessions.buckets()) {
+      yield { expiresMs: endMs, sessionIds: sessions.map((session) => session.id) };
+    }
+  }
+
+  *ephemerals(): Generator<readonly [bigint, Iterable<string>]> {
+    const { tree } = this.#server;
+    for (const id of tree.sessionsWithEphemerals()) {
+      const high = Number(BigInt.asUintN(32, id >> 32n));
+      const low = Number(BigInt.asUintN(32, id));
+      yield [id, this.#paths(tree.ephemeralsOf(high, low))];
+    }
+  }
+
+  *watchesBySession(): Generator<readonly [bigint, Iterable<string>]> {
+    for (const connection of this.#server.port.connections()) {
+      if (connection.dataPaths.size === 0 || connection.session === null) continue;
+      yield [connection.session.id, connection.dataPaths.keys()];
+    }
+  }
+
+  *watchesByPath(): Generator<readonly [string, Iterable<bigint>]> {
+    for (const [path, watchers] of this.#server.watches.data.byPath()) {
+      yield [path, sessionsOf(watchers.keys())];
+    }
+  }
+
+  watchSummary(): WatchSummaryView {
+    const { data } = this.#server.watches;
+    let connections = 0;
+    for (const connection of this.#server.port.connections()) {
+      if (connection.dataPaths.size > 0) connections++;
+    }
+    return { connections, paths: data.pathCount, watches: data.size };
+  }
+
+  *digests(): Generator<DigestView> {
+    const { digests } = this.#server.replica;
+    for (let i = 0; i < digests.size; i++) {
+      const entry = digests.at(i);
+      if (entry !== undefined) yield { ...entry, version: DIGEST_VERSION };
+    }
+  }
+
+  *quotas(): Generator<QuotaView> {
+    const { tree } = this.#server;
+    const root = tree.findPath(QUOTA_ROOT);
+    if (root === 0) return;
+    for (let child = tree.firstChild(root); child !== 0; child = tree.nextSibling(child)) {
+      const sum = { countLimit: -1, bytesLimit: -1, countUsage: -1, bytesUsage: -1 };
+      this.#addQuotas(child, sum);
+      yield { namespace: tree.nameOf(child), ...sum };
+    }
+  }
+
+  lastSnapshot(): { readonly zxid: bigint; readonly timeMs: number } | null {
+    return this.#server.lastSnapshot;
+  }
+
+  directorySizes(): { readonly dataDirBytes: number; readonly dataLogDirBytes: number } {
+    const { dataDir, dataLogDir } = this.config;
+    return { dataDirBytes: this.#sizeOf(dataDir), dataLogDirBytes: this.#sizeOf(dataLogDir) };
+  }
+
+  environment(): Iterable<readonly [string, string]> {
+    return this.#server.world.environment();
+  }
+
+  resetFigures(): void {
+    this.#server.stats.reset();
+    this.#server.metrics.reset();
+  }
+
+  resetConnectionFigures(): void {
+    for (const connection of this.#server.port.connections()) connection.resetStats();
+  }
+
+  #lastZxid(): bigint {
+    const { lastZxidHigh, lastZxidLow } = this.#server.tree;
+    return (BigInt(lastZxidHigh >>> 0) << 32n) | BigInt(lastZxidLow >>> 0);
+  }
+
+  *#paths(nodes: Iterable<NodeId>): Generator<string> {
+    for (const node of nodes) yield this.#server.tree.pathOf(node);
+  }
+
+  #viewOf(connection: ClientConnection): ConnectionView {
+    const { session, socket } = connection;
+    const { sessionlessCnxnTimeoutMs } = this.config;
+    return {
+      remoteAddress: socket.remoteAddress,
+      remotePort: socket.remotePort,
+      isReading: connection.isReading,
+      isWriting: socket.pendingBytes > 0,
+      outstandingRequests: connection.outstandingCount,
+      packetsReceived: connection.packetsReceived,
+      packetsSent: connection.packetsSent,
+      sessionId: session?.id ?? 0n,
+      sessionTimeoutMs: connection.timeoutMs,
+      lastOperation: connection.lastOp,
+      establishedMs: connection.establishedMs,
+      expiresMs: session?.bucketMs ?? connection.establishedMs + sessionlessCnxnTimeoutMs,
+      lastCxid: connection.lastXid,
+      lastZxid:
+        (BigInt(connection.lastZxidHigh >>> 0) << 32n) | BigInt(connection.lastZxidLow >>> 0),
+      lastResponseMs: connection.lastResponseMs,
+      lastLatencyMs: connection.latencyLastMs,
+      minLatencyMs: Math.max(0, connection.latencyMinMs),
+      avgLatencyMs:
+        connection.latencyCount === 0 ? 0 : connection.latencySumMs / connection.latencyCount,
+      maxLatencyMs: connection.latencyMaxMs,
+    };
+  }
+
+  #sizeOf(directory: string): number {
+    const { disk } = this.#server.world;
+    const inside = `${directory}/version-2`;
+    let bytes = 0;
+    for (const entry of disk.listNow(inside)) {
+      if (!entry.isDirectory) bytes += disk.sizeNow(`${inside}/${entry.name}`);
+    }
+    return bytes;
+  }
+
+  /** Adds up every quota below a namespace: limits that are set, usage as far as counted. */
+  #addQuotas(
+    node: NodeId,
+    sum: { countLimit: number; bytesLimit: number; countUsage: number; bytesUsage: number },
+  ): void {
+    const { tree } = this.#server;
+    for (let child = tree.firstChild(node); child !== 0; child = tree.nextSibling(child)) {
+      const name = tree.nameOf(child);
+      if (name === 'zookeeper_limits') {
+        const limits = this.#quotaAt(child);
+        sum.countLimit = added(sum.countLimit, strictest(limits.count, limits.countHardLimit));
+        sum.bytesLimit = added(sum.bytesLimit, strictest(limits.bytes, limits.byteHardLimit));
+      } else if (name === 'zookeeper_stats') {
+        const used = this.#quotaAt(child);
+        sum.countUsage = added(sum.countUsage, used.count);
+        sum.bytesUsage = added(sum.bytesUsage, used.bytes);
+      } else this.#addQuotas(child, sum);
+    }
+  }
+
+  #quotaAt(node: NodeId): ReturnType<typeof parseQuota> {
+    const data = this.#server.tree.data(node);
+    return parseQuota(data === null ? '' : decodeUtf8(data, 0, data.length));
+  }
+}
+
+function* sessionsOf(connections: Iterable<ClientConnection>): Generator<bigint> {
+  for (const { session } of connections) if (session !== null) yield session.id;
+}
+
+const strictest = (soft: number, hard: number): number => (hard > -1 ? hard : soft);
+const added = (sum: number, more: number): number => (more < 0 ? sum : Math.max(0, sum) + more);

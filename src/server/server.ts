@@ -1,0 +1,376 @@
+/**
+ * One server: recovers its state from disk, opens the client port, keeps time (sessions expire,
+ * containers are collected, snapshots are taken), and stops without losing what it acknowledged.
+ * Everything it knows of the world comes in as ports, so the same server runs in production and in
+ * the simulator.
+ */
+import type { Clock, Timer } from '../ports/clock.js';
+import type { Crypto } from '../ports/crypto.js';
+import type { Compression, Disk } from '../ports/disk.js';
+import type { Logger } from '../ports/logger.js';
+import type { Listener, Network } from '../ports/network.js';
+import { OpCode } from '../protocol/opcodes.js';
+import type { TxnBatch } from '../protocol/txn-batch.js';
+import { Writer } from '../protocol/writer.js';
+import { formatSessionId, type Session } from '../session/session.js';
+import { SessionTracker } from '../session/tracker.js';
+import { Storage } from '../storage/storage.js';
+import type { Tree } from '../tree/tree.js';
+import { ClientPort } from './client-port.js';
+import { Collector } from './collector.js';
+import type { ServerConfig } from './config/config.js';
+import { PendingWrite } from './pending.js';
+import { ServerMetrics } from './metrics.js';
+import { Replica } from './replica.js';
+import { ServerStats } from './server-stats.js';
+import { ViewOfServer } from './server-view.js';
+import { runFourLetterWord } from './commands/four-letter-answers.js';
+import { SnapshotSchedule } from './snapshot-schedule.js';
+import { Watches } from './watches.js';
+
+export interface ServerWorld {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly disk: Disk;
+  readonly compression: Compression;
+  readonly crypto: Crypto;
+  readonly logger: Logger;
+  /** In [0, 1): only spreads snapshots in time. */
+  fraction(): number;
+  /** Of the process and its machine, as `envi` shows them. */
+  environment(): Iterable<readonly [name: string, value: string]>;
+  /** Null where the system does not tell. */
+  fileDescriptors(): { readonly open: number; readonly max: number } | null;
+  /** The disk failed under the log: nothing may be acknowledged any more. Does not return. */
+  onFatal(error: Error): never;
+}
+
+const HOUR_MS = 3_600_000;
+
+export class Server {
+  config: ServerConfig;
+  readonly world: ServerWorld;
+  /** Told of sessions as they come and go. */
+  onSession: ((id: bigint, kind: 'created' | 'closed') => void) | null = null;
+  readonly stats = new ServerStats();
+  readonly metrics = new ServerMetrics();
+  lastSnapshot: { readonly zxid: bigint; readonly timeMs: number } | null = null;
+  slowFsyncCount = 0;
+  readonly startedMs: number;
+  readonly #storage: Storage;
+  readonly tree: Tree;
+  readonly sessions: SessionTracker;
+  readonly replica: Replica;
+  readonly watches: Watches;
+  readonly port: ClientPort;
+  readonly snapshots: SnapshotSchedule;
+  readonly #collector: Collector;
+  readonly view: ViewOfServer;
+  #listener: Listener | null = null;
+  #tick: Timer | null = null;
+  #tickDueMs = 0;
+  #isStopping = false;
+
+  /** Recovers the data directory and opens the client port. Throws StartError, one clear line. */
+  static async start(config: ServerConfig, world: ServerWorld): Promise<Server> {
+    const storage = Storage.open({
+      disk: world.disk,
+      compression: world.compression,
+      clock: world.clock,
+      logger: world.logger,
+      snapDir: config.dataDir,
+      logDir: config.dataLogDir,
+      preAllocBytes: config.preAllocBytes,
+      txnLogSizeLimitBytes: config.txnLogSizeLimitBytes,
+      forceSync: config.forceSync,
+      fsyncWarningMs: config.fsyncWarningThresholdMs,
+      snapshotCompression: config.snapshotCompression,
+      snapRetainCount: config.autopurgeSnapRetainCount,
+      trustEmptySnapshot: config.snapshotTrustEmpty,
+      autoCreateDb: config.dbAutoCreate,
+      serializeLastProcessedZxid: config.serializeLastProcessedZxidEnabled,
+      treeOptions: {
+        digestEnabled: config.digestEnabled,
+        emulate353Ttl: config.emulate353TtlNodes,
+        extendedTypes: config.extendedTypesEnabled,
+      },
+      onFatal: (error: Error) => world.onFatal(error),
+    });
+    let server: Server | null = null;
+    try {
+      const recovered = await storage.recover();
+      server = new Server(config, world, storage, recovered.tree, recovered.sessions);
+      await server.#open();
+      return server;
+    } catch (problem) {
+      await server?.stop();
+      if (server === null) storage.close();
+      throw problem;
+    }
+  }
+
+  private constructor(
+    config: ServerConfig,
+    world: ServerWorld,
+    storage: Storage,
+    tree: Tree,
+    sessions: ReadonlyMap<bigint, number>,
+  ) {
+    const { clock, logger } = world;
+    this.config = config;
+    this.world = world;
+    this.#storage = storage;
+    this.tree = tree;
+    this.startedMs = clock.monotonicMs();
+    this.sessions = new SessionTracker({
+      tickTimeMs: config.tickTimeMs,
+      serverId: config.myid ?? 0,
+      wallMs: clock.wallMs(),
+    });
+    for (const [id, timeoutMs] of sessions) {
+      this.sessions.track(id, timeoutMs, this.startedMs).isEstablished = true;
+    }
+    this.replica = new Replica({
+      tree,
+      sessions: this.sessions,
+      clock,
+      log: {
+        append: (batch) => this.#append(batch),
+        flush: (done) => storage.flush(done),
+      },
+      events: {
+        onSessionCreated: (session) => this.#onSessionCreated(session),
+        onSessionClosed: (id) => {
+          this.port.onSessionClosed(id);
+          this.onSession?.(id, 'closed');
+        },
+        onTurnEnd: () => {
+          this.port.flush();
+          this.port.onRoom();
+        },
+      },
+      prepare: {
+        skipAcl: config.skipAcl,
+        enforceQuota: config.enforceQuota,
+        extendedTypesEnabled: config.extendedTypesEnabled,
+        emulate353Ttl: config.emulate353TtlNodes,
+        digestEnabled: config.digestEnabled,
+        closeSessionTxnEnabled: config.closeSessionTxnEnabled,
+        onQuotaExceeded: (message) => logger.warn(message),
+      },
+    });
+    this.watches = new Watches({
+      tree,
+      allows: (acl, perms, caller) => this.port.allows(acl, perms, caller),
+      applyingZxid: () => ({ high: this.replica.applyingHigh, low: this.replica.applyingLow }),
+    });
+    tree.listener = this.watches;
+    this.view = new ViewOfServer(this);
+    this.port = new ClientPort(
+      {
+        options: clientPortOptions(config, world),
+        clock,
+        logger,
+        network: world.network,
+        stats: this.stats,
+        answerWord: (word, argument) => runFourLetterWord(word, this.view, argument),
+        fraction: () => world.fraction(),
+      },
+      this.replica,
+      this.watches,
+    );
+    this.snapshots = new SnapshotSchedule(
+      {
+        snapCount: config.snapCount,
+        snapSizeLimitBytes: config.snapSizeLimitBytes,
+        purgeIntervalMs: config.autopurgePurgeIntervalHours * HOUR_MS,
+      },
+      {
+        snapshot: () => this.takeSnapshot(),
+        purge: () => storage.purge(),
+        fraction: () => world.fraction(),
+      },
+      clock,
+      logger,
+    );
+    this.#collector = new Collector(
+      tree,
+      clock,
+      {
+        checkIntervalMs: config.containerCheckIntervalMs,
+        maxPerMinute: config.containerMaxPerMinute,
+        maxNeverUsedIntervalMs: config.containerMaxNeverUsedIntervalMs,
+      },
+      (path) => this.#deleteContainer(path),
+    );
+  }
+
+  get isServing(): boolean {
+    return this.#listener !== null && !this.#isStopping;
+  }
+
+  /** Where clients reach this server. */
+  get address(): { readonly host: string; readonly port: number } {
+    return { host: this.#listener?.host ?? '', port: this.#listener?.port ?? 0 };
+  }
+
+  /** Stops accepting, lets what is proposed become durable, closes everything. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#tick?.cancel();
+    this.#collector.stop();
+    await this.port.close();
+    await this.replica.idle();
+    await this.snapshots.stop();
+    this.#storage.close();
+  }
+
+  /** Takes over the settings that a running server can. */
+  reconfigure(config: ServerConfig): void {
+    this.config = config;
+    this.port.options = clientPortOptions(config, this.world);
+  }
+
+  /** Ends the session as its expiry would. */
+  expireSession(session: Session): void {
+    session.isClosing = true;
+    const pending = new PendingWrite(null, OpCode.closeSession, 0, this.world.clock.monotonicMs());
+    this.replica.closeSession(session, pending, 0);
+  }
+
+  async #open(): Promise<void> {
+    const { config, world } = this;
+    this.#closeOrphans();
+    const host = config.clientPortAddress ?? undefined;
+    this.#listener = await this.port.listen(
+      host,
+      config.clientPort,
+      config.clientPortListenBacklog,
+    );
+    this.#scheduleTick(world.clock.monotonicMs() + config.tickTimeMs / 2);
+    this.#collector.start();
+    this.snapshots.start();
+  }
+
+  #append(batch: TxnBatch): void {
+    this.#storage.append(batch);
+    this.snapshots.onLogged(batch.count, batch.length);
+  }
+
+  /** The log starts a new file, so that purging can let go of what the snapshot holds. */
+  async takeSnapshot(): Promise<{ readonly file: string; readonly bytes: number }> {
+    this.#storage.rollLog();
+    const living: [bigint, number][] = [];
+    for (const session of this.sessions.all()) {
+      if (session.isEstablished) living.push([session.id, session.timeoutMs]);
+    }
+    const written = await this.#storage.takeSnapshot(this.tree, living, {});
+    this.lastSnapshot = { zxid: written.zxid, timeMs: this.world.clock.wallMs() };
+    return written;
+  }
+
+  #onSessionCreated(session: Session): void {
+    this.onSession?.(session.id, 'created');
+    this.world.logger.debug('session created', {
+      session: formatSessionId(session.id),
+      timeoutMs: session.timeoutMs,
+    });
+  }
+
+  /** Half a tick: late expiry costs clients' failover time, early expiry would be wrong. */
+  #scheduleTick(dueMs: number): void {
+    this.#tickDueMs = dueMs;
+    const { clock } = this.world;
+    this.#tick = clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => this.#onTick());
+  }
+
+  #onTick(): void {
+    const { clock } = this.world;
+    const lateMs = clock.monotonicMs() - this.#tickDueMs;
+    // after a stall, what clients sent meanwhile is read before anybody is judged
+    if (lateMs > this.config.tickTimeMs / 2) {
+      clock.soon(() => clock.soon(() => this.#expire(lateMs)));
+    } else this.#expire(0);
+  }
+
+  #expire(lateMs: number): void {
+    if (this.#isStopping) return;
+    const { clock, logger } = this.world;
+    const nowMs = clock.monotonicMs();
+    this.sessions.expire(nowMs, lateMs, (session) => {
+      logger.debug('session expired', {
+        session: formatSessionId(session.id),
+        timeoutMs: session.timeoutMs,
+      });
+      this.stats.expiredCount++;
+      this.expireSession(session);
+    });
+    this.port.closeSessionless(nowMs);
+    this.#scheduleTick(nowMs + this.config.tickTimeMs / 2);
+  }
+
+  /** Ephemerals whose session the log no longer knows go as their session's end would take them. */
+  #closeOrphans(): void {
+    for (const id of this.tree.sessionsWithEphemerals()) {
+      if (this.sessions.get(id) !== undefined) continue;
+      this.world.logger.warn('removing the ephemerals of a session that is gone', {
+        session: formatSessionId(id),
+      });
+      const session = this.sessions.track(id, this.config.minSessionTimeoutMs, this.startedMs);
+      this.expireSession(session);
+    }
+  }
+
+  #deleteContainer(path: string): void {
+    const { replica } = this;
+    const writer = new Writer(path.length + 16);
+    writer.writeString(path);
+    const request = replica.request;
+    request.op = OpCode.deleteContainer;
+    request.cxid = 0;
+    request.session = null;
+    request.sessionHigh = 0;
+    request.sessionLow = 0;
+    request.bytes = writer.bytes;
+    request.start = 0;
+    request.end = writer.pos;
+    replica.submit(
+      new PendingWrite(null, OpCode.deleteContainer, 0, this.world.clock.monotonicMs()),
+    );
+  }
+}
+
+function clientPortOptions(
+  config: ServerConfig,
+  world: ServerWorld,
+): ConstructorParameters<typeof ClientPort>[0]['options'] {
+  return {
+    minSessionTimeoutMs: config.minSessionTimeoutMs,
+    maxSessionTimeoutMs: config.maxSessionTimeoutMs,
+    frameBytesMax: config.juteMaxBufferBytes,
+    globalOutstandingLimit: config.globalOutstandingLimit,
+    maxClientConnections: config.maxClientCnxns,
+    maxConnections: config.maxCnxns,
+    sessionlessTimeoutMs: config.sessionlessCnxnTimeoutMs,
+    skipAcl: config.skipAcl,
+    authentication: {
+      crypto: world.crypto,
+      digestAlgorithm: config.digestAuthAlgorithm,
+      isDigestEnabled: config.digestAuthEnabled,
+      superDigest: config.superDigest,
+    },
+    throttle: {
+      tokens: config.connectionThrottleTokens,
+      fillTimeMs: config.connectionThrottleFillTimeMs,
+      fillCount: config.connectionThrottleFillCount,
+      freezeTimeMs: config.connectionThrottleFreezeTimeMs,
+      dropIncrease: config.connectionThrottleDropIncrease,
+      dropDecrease: config.connectionThrottleDropDecrease,
+      decreaseRatio: config.connectionThrottleDecreaseRatio,
+      isWeighted: config.connectionThrottleWeightEnabled,
+      newSessionWeight: config.connectionThrottleGlobalSessionWeight,
+      resumeWeight: config.connectionThrottleRenewSessionWeight,
+    },
+  };
+}

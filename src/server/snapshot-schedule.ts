@@ -1,0 +1,114 @@
+/**
+ * When to take a snapshot and when to purge. A snapshot is due after a random number of transactions
+ * between half of snapCount and all of it (so that the servers of an ensemble do not all write at
+ * the same moment), or when the log has grown by its size limit; one at a time, never delaying a
+ * write. A snapshot that fails leaves the old ones and the whole log: it is told, and tried again
+ * when the next one is due.
+ */
+import type { Clock, Timer } from '../ports/clock.js';
+import type { Logger } from '../ports/logger.js';
+
+export interface SnapshotScheduleOptions {
+  readonly snapCount: number;
+  /** Bytes of log; -1 or 0: no limit. */
+  readonly snapSizeLimitBytes: number;
+  /** 0 or less: never. */
+  readonly purgeIntervalMs: number;
+}
+
+export interface SnapshotWork {
+  snapshot(): Promise<{ readonly file: string; readonly bytes: number }>;
+  purge(): Promise<readonly string[]>;
+  /** In [0, 1). */
+  fraction(): number;
+}
+
+export class SnapshotSchedule {
+  readonly #options: SnapshotScheduleOptions;
+  readonly #work: SnapshotWork;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #txnCount = 0;
+  #logBytes = 0;
+  #countDue = 0;
+  #bytesDue = 0;
+  #purgeTimer: Timer | null = null;
+  #running: Promise<void> | null = null;
+  snapshotCount = 0;
+  lastDurationMs = 0;
+
+  constructor(options: SnapshotScheduleOptions, work: SnapshotWork, clock: Clock, logger: Logger) {
+    this.#options = options;
+    this.#work = work;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#draw();
+  }
+
+  start(): void {
+    if (this.#options.purgeIntervalMs > 0) this.#purgeLater(0);
+  }
+
+  async stop(): Promise<void> {
+    this.#purgeTimer?.cancel();
+    await this.#running;
+  }
+
+  /** Told of every batch that went to the log. */
+  onLogged(txnCount: number, bytes: number): void {
+    this.#txnCount += txnCount;
+    this.#logBytes += bytes;
+    const isDue =
+      this.#txnCount >= this.#countDue || (this.#bytesDue > 0 && this.#logBytes >= this.#bytesDue);
+    if (isDue && this.#running === null) void this.take();
+  }
+
+  /** Takes one now, or joins the one being taken. */
+  take(): Promise<void> {
+    this.#running ??= this.#take().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #take(): Promise<void> {
+    this.#txnCount = 0;
+    this.#logBytes = 0;
+    this.#draw();
+    const startMs = this.#clock.monotonicMs();
+    try {
+      const { file, bytes } = await this.#work.snapshot();
+      this.lastDurationMs = Math.round(this.#clock.monotonicMs() - startMs);
+      this.snapshotCount++;
+      this.#logger.info('snapshot written', { file, bytes, tookMs: this.lastDurationMs });
+    } catch (problem) {
+      const reason = problem instanceof Error ? problem.message : String(problem);
+      this.#logger.error('snapshot failed; the older ones and the whole log remain', { reason });
+    }
+  }
+
+  #draw(): void {
+    const { snapCount, snapSizeLimitBytes } = this.#options;
+    const between = (limit: number): number =>
+      Math.ceil(limit / 2) + Math.floor(this.#work.fraction() * (limit / 2));
+    this.#countDue = Math.max(1, between(snapCount));
+    this.#bytesDue = snapSizeLimitBytes > 0 ? between(snapSizeLimitBytes) : 0;
+  }
+
+  #purgeLater(delayMs: number): void {
+    this.#purgeTimer = this.#clock.after(delayMs, () => {
+      void this.#purge();
+    });
+  }
+
+  async #purge(): Promise<void> {
+    try {
+      const removed = await this.#work.purge();
+      if (removed.length > 0) this.#logger.info('purged', { files: removed.length });
+    } catch (problem) {
+      const reason = problem instanceof Error ? problem.message : String(problem);
+      this.#logger.error('purge failed; it is tried again', { reason });
+    }
+    this.#purgeLater(this.#options.purgeIntervalMs);
+  }
+}

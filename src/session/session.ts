@@ -1,0 +1,28 @@
+/**
+ * A session: the lease a client holds with the ensemble. It outlives connections; ephemeral znodes
+ * live exactly as long as it does. Which connection serves it is the server's knowledge, not ours.
+ */
+export class Session {
+  readonly id: bigint;
+  readonly idHigh: number;
+  readonly idLow: number;
+  readonly timeoutMs: number;
+  /** The end of the expiry bucket this session is in, on the monotonic clock. */
+  bucketMs = 0;
+  /** A closeSession has been proposed (by the client or by expiry): nothing else may be. */
+  isClosing = false;
+  /** Its createSession has been applied: snapshots know it from then on. */
+  isEstablished = false;
+
+  constructor(id: bigint, timeoutMs: number) {
+    this.id = id;
+    this.idHigh = Number(BigInt.asUintN(32, id >> 32n));
+    this.idLow = Number(BigInt.asUintN(32, id));
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** As Apache prints session ids: hexadecimal of the 64 bits, no leading zeros. */
+export function formatSessionId(id: bigint): string {
+  return `0x${BigInt.asUintN(64, id).toString(16)}`;
+}

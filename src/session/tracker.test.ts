@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SessionTracker } from './tracker.js';
+import { firstSessionId, passwordMatches, sessionPassword } from './session-id.js';
+
+const tracker = (): SessionTracker =>
+  new SessionTracker({ tickTimeMs: 2000, serverId: 1, wallMs: 1_700_000_000_000 });
+
+test('a session expires in the bucket after its timeout, never before it', () => {
+  const sessions = tracker();
+  const session = sessions.create(4000, 1000);
+  const expired: bigint[] = [];
+  const run = (now: number): void => sessions.expire(now, 0, (s) => expired.push(s.id));
+  run(5000);
+  run(5999);
+  assert.equal(expired.length, 0);
+  run(6000);
+  assert.deepEqual(expired, [session.id]);
+  assert.equal(session.isClosing, true);
+  assert.equal(
+    sessions.get(session.id),
+    session,
+    'it is tracked until its closeSession is applied',
+  );
+});
+
+test('a touch moves the deadline, and a closing session cannot be touched back to life', () => {
+  const sessions = tracker();
+  const session = sessions.create(4000, 0);
+  assert.equal(sessions.touch(session, 3999), true);
+  const expired: bigint[] = [];
+  sessions.expire(6000, 0, (s) => expired.push(s.id));
+  assert.equal(expired.length, 0);
+  sessions.expire(8000, 0, (s) => expired.push(s.id));
+  assert.deepEqual(expired, [session.id]);
+  assert.equal(sessions.touch(session, 8001), false);
+});
+
+test('a stall of the server expires nobody who was alive when it began', () => {
+  const sessions = tracker();
+  sessions.create(4000, 0);
+  const expired: bigint[] = [];
+  sessions.expire(60_000, 55_000, (s) => expired.push(s.id));
+  assert.equal(expired.length, 0);
+});
+
+test('a bucket earlier than all others is found, also after the tracker was empty', () => {
+  const sessions = tracker();
+  const first = sessions.create(40_000, 0);
+  sessions.remove(first.id);
+  const expired: bigint[] = [];
+  sessions.expire(100_000, 0, (s) => expired.push(s.id));
+  const long = sessions.create(40_000, 100_000);
+  const short = sessions.create(4000, 100_000);
+  sessions.expire(107_000, 0, (s) => expired.push(s.id));
+  assert.deepEqual(expired, [short.id]);
+  sessions.expire(150_000, 0, (s) => expired.push(s.id));
+  assert.deepEqual(expired, [short.id, long.id]);
+});
+
+test('new ids skip those of living sessions after the clock was set back', () => {
+  const sessions = tracker();
+  const id = firstSessionId(1_700_000_000_000, 1);
+  sessions.track(id, 4000, 0);
+  assert.equal(sessions.create(4000, 0).id, id + 1n);
+});
+
+test('ids carry the server in the top byte and stay within 64 signed bits', () => {
+  assert.equal(firstSessionId(1_700_000_000_000, 255) >> 56n, -1n);
+  assert.equal(firstSessionId(1_700_000_000_000, 3) >> 56n, 3n);
+});
+
+test('the password is the one java.util.Random gives', () => {
+  // new Random(0x1000000000000001L ^ 0xB3415C00L).nextBytes(new byte[16]), printed by a JDK 17
+  const password = sessionPassword(0x1000000000000001n);
+  assert.equal(Buffer.from(password).toString('hex'), JDK17_PASSWORD);
+  assert.equal(passwordMatches(0x1000000000000001n, password), true);
+  assert.equal(passwordMatches(0x1000000000000002n, password), false);
+  assert.equal(passwordMatches(0x1000000000000001n, null), false);
+});
+
+const JDK17_PASSWORD = '054cc74a37327db215e702e20c73f005';

@@ -1,0 +1,137 @@
+/**
+ * Which sessions live, and when each must be given up. Deadlines are rounded up to buckets of one
+ * tick, so that touching a session again within the same tick (the common case: every read event of
+ * every client touches) costs one comparison, and an expiry round looks at one bucket, not at all
+ * sessions.
+ *
+ * A stalled process must not expire the sessions of healthy clients whose pings wait unread in the
+ * kernel: `expire` is told how late it was called and postpones everything by that much before it
+ * judges (reliability: expiry clock is stall-compensated).
+ */
+import { assert } from '../base/assert.js';
+import { Session } from './session.js';
+import { firstSessionId, nextSessionId } from './session-id.js';
+
+export interface SessionTrackerOptions {
+  readonly tickTimeMs: number;
+  readonly serverId: number;
+  /** Wall clock: ids of a restarted server must not meet those it gave out before. */
+  readonly wallMs: number;
+}
+
+export class SessionTracker {
+  readonly #tickTimeMs: number;
+  readonly #byId = new Map<bigint, Session>();
+  readonly #buckets = new Map<number, Set<Session>>();
+  /** The earliest bucket that may still hold sessions. */
+  #nextBucketMs: number | null = null;
+  #nextId: bigint;
+
+  constructor(options: SessionTrackerOptions) {
+    assert(options.tickTimeMs > 0, 'expiry needs a tick');
+    this.#tickTimeMs = options.tickTimeMs;
+    this.#nextId = firstSessionId(options.wallMs, options.serverId);
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get(id: bigint): Session | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): IterableIterator<Session> {
+    return this.#byId.values();
+  }
+
+  /** A new session with an id that no living session has. */
+  create(timeoutMs: number, nowMs: number): Session {
+    let id = this.#nextId;
+    while (this.#byId.has(id)) id = nextSessionId(id);
+    this.#nextId = nextSessionId(id);
+    return this.track(id, timeoutMs, nowMs);
+  }
+
+  /** Starts, or goes on, tracking a session known from the log; it gets its full timeout from now. */
+  track(id: bigint, timeoutMs: number, nowMs: number): Session {
+    let session = this.#byId.get(id);
+    if (session === undefined) {
+      session = new Session(id, timeoutMs);
+      this.#byId.set(id, session);
+    }
+    this.#move(session, this.#bucketOf(nowMs + timeoutMs));
+    return session;
+  }
+
+  /** The client was heard; true while the session may go on. */
+  touch(session: Session, nowMs: number): boolean {
+    if (session.isClosing || session.bucketMs === 0) return false;
+    const bucketMs = this.#bucketOf(nowMs + session.timeoutMs);
+    if (bucketMs !== session.bucketMs) this.#move(session, bucketMs);
+    return true;
+  }
+
+  remove(id: bigint): Session | undefined {
+    const session = this.#byId.get(id);
+    if (session === undefined) return undefined;
+    this.#byId.delete(id);
+    this.#buckets.get(session.bucketMs)?.delete(session);
+    session.bucketMs = 0;
+    session.isClosing = true;
+    return session;
+  }
+
+  /**
+   * Hands each session whose bucket has ended to `onExpired`, marked as closing; they stay tracked
+   * until their closeSession is applied. `lateMs`: by how much this call missed its time.
+   */
+  expire(nowMs: number, lateMs: number, onExpired: (session: Session) => void): void {
+    if (this.#nextBucketMs === null) return;
+    const judgedMs = nowMs - lateMs;
+    while (this.#nextBucketMs <= judgedMs) {
+      const due = this.#buckets.get(this.#nextBucketMs);
+      this.#buckets.delete(this.#nextBucketMs);
+      this.#nextBucketMs += this.#tickTimeMs;
+      if (due !== undefined) this.#expireBucket(due, onExpired);
+      if (this.#buckets.size === 0) {
+        this.#nextBucketMs = null;
+        return;
+      }
+    }
+  }
+
+  /** Bucket ends with their sessions, earliest first: what `dump` shows. */
+  buckets(): { readonly endMs: number; readonly sessions: readonly Session[] }[] {
+    return [...this.#buckets]
+      .filter(([, sessions]) => sessions.size > 0)
+      .sort(([a], [b]) => a - b)
+      .map(([endMs, sessions]) => ({ endMs, sessions: [...sessions] }));
+  }
+
+  #expireBucket(due: Set<Session>, onExpired: (session: Session) => void): void {
+    for (const session of due) {
+      session.bucketMs = 0;
+      if (session.isClosing) continue;
+      session.isClosing = true;
+      onExpired(session);
+    }
+  }
+
+  #bucketOf(deadlineMs: number): number {
+    return (Math.floor(deadlineMs / this.#tickTimeMs) + 1) * this.#tickTimeMs;
+  }
+
+  #move(session: Session, bucketMs: number): void {
+    if (session.bucketMs === bucketMs) return;
+    this.#buckets.get(session.bucketMs)?.delete(session);
+    session.bucketMs = bucketMs;
+    let bucket = this.#buckets.get(bucketMs);
+    if (bucket === undefined) {
+      bucket = new Set();
+      this.#buckets.set(bucketMs, bucket);
+    }
+    bucket.add(session);
+    if (this.#nextBucketMs === null || bucketMs < this.#nextBucketMs) this.#nextBucketMs = bucketMs;
+  }
+}

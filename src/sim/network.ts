@@ -1,0 +1,399 @@
+/**
+ * The simulated network: the port over pipes, with every fault of reliability.md section 2 (N) that a
+ * TCP connection between a client and a server can show: connections refused or never answered, resets
+ * in the middle of a frame, links that go silent without a word, stalls, windows that close because
+ * nobody reads, and peers that die.
+ *
+ * Each side belongs to a host. A process is one: what its sockets have to say waits for its next
+ * turn. Simulated clients are served at once.
+ */
+import { assert } from '../base/assert.js';
+import type { SeededRandom } from '../base/random.js';
+import type { ListenOptions, Listener, Network, Socket, SocketHandler } from '../ports/network.js';
+import type { Timeline } from './clock.js';
+import { Pipe, type LinkQuality } from './pipe.js';
+
+/** Whoever has sockets: a process, or something that has no turns of its own. */
+export interface Host {
+  readonly name: string;
+  post(task: () => void): void;
+}
+
+/** Sees what crosses a host's sockets, from outside: mutants of the host cannot hide from it. */
+export interface Tap {
+  onOpen(socket: SimSocket): void;
+  /** The process handed these bytes to its kernel. */
+  onWrite(socket: SimSocket, bytes: Uint8Array, start: number, end: number): void;
+  /** So many bytes have reached its kernel. */
+  onArrival(socket: SimSocket, byteCount: number): void;
+  onRead(socket: SimSocket): void;
+  onGone(socket: SimSocket): void;
+}
+
+export class SimSocket implements Socket {
+  readonly id: number;
+  readonly host: Host;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly #tap: Tap | null;
+  #handler: SocketHandler | null = null;
+  #peer: SimSocket | null = null;
+  #out: Pipe | null = null;
+  #in: Pipe | null = null;
+  #isPaused = false;
+  #isReadPosted = false;
+  #isClosed = false;
+  #isEnding = false;
+  #isForgotten = false;
+
+  constructor(id: number, host: Host, local: Address, remote: Address, tap: Tap | null) {
+    this.id = id;
+    this.host = host;
+    this.localAddress = local.host;
+    this.localPort = local.port;
+    this.remoteAddress = remote.host;
+    this.remotePort = remote.port;
+    this.#tap = tap;
+  }
+
+  /** Before anything else is done with it. */
+  join(peer: SimSocket, incoming: Pipe, outgoing: Pipe): void {
+    this.#peer = peer;
+    this.#in = incoming;
+    this.#out = outgoing;
+    this.#tap?.onOpen(this);
+  }
+
+  /** From here on there is somebody to tell. */
+  serve(handler: SocketHandler): void {
+    this.#handler = handler;
+    this.#postRead();
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get pendingBytes(): number {
+    return this.#out?.keptBytes ?? 0;
+  }
+
+  /** Bytes in its kernel that the process has not read. */
+  get unreadBytes(): number {
+    return this.#in?.receivedBytes ?? 0;
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#isClosed || this.#isEnding || end <= start) return true;
+    this.#tap?.onWrite(this, bytes, start, end);
+    return this.#pipe(this.#out).write(bytes, start, end);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#postRead();
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
+    const out = this.#pipe(this.#out);
+    out.end();
+    if (out.keptBytes === 0) this.#close(null);
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    const out = this.#pipe(this.#out);
+    out.dropKept();
+    out.end();
+    this.#close(null);
+  }
+
+  /** The connection is torn down from outside; whatever was under way to this side is lost. */
+  reset(): void {
+    if (this.#isClosed) return;
+    this.#in?.cut();
+    this.#out?.cut();
+    this.#close(new Error('ECONNRESET: simulated'));
+  }
+
+  /** The process is gone. What its kernel had taken still arrives, and the end behind it. */
+  die(): void {
+    this.vanish();
+    this.#out?.end();
+    this.#isForgotten = false;
+  }
+
+  /** The machine is gone: what is on the wire still arrives, and nothing ever after. */
+  vanish(): void {
+    this.#isClosed = true;
+    this.#isForgotten = true;
+    this.#handler = null;
+    this.#in?.cut();
+    this.#out?.dropKept();
+    this.#tap?.onGone(this);
+  }
+
+  onArrival(byteCount: number): void {
+    if (this.#isClosed) {
+      // nobody has this connection any more: the kernel, if there is one, answers with a reset
+      if (byteCount > 0 && !this.#isForgotten) this.#peer?.reset();
+      return;
+    }
+    if (byteCount > 0) this.#tap?.onArrival(this, byteCount);
+    this.#postRead();
+  }
+
+  onDrained(): void {
+    if (this.#isClosed) return;
+    if (this.#isEnding) {
+      this.#close(null);
+      return;
+    }
+    this.host.post(() => {
+      if (!this.#isClosed) this.#handler?.onDrain();
+    });
+  }
+
+  #postRead(): void {
+    if (this.#isReadPosted || this.#isPaused || this.#isClosed || this.#handler === null) return;
+    const incoming = this.#pipe(this.#in);
+    if (incoming.receivedBytes === 0 && !incoming.isAtEnd) return;
+    this.#isReadPosted = true;
+    this.host.post(() => {
+      this.#isReadPosted = false;
+      this.#read();
+    });
+  }
+
+  #read(): void {
+    if (this.#isClosed || this.#handler === null) return;
+    const incoming = this.#pipe(this.#in);
+    const piece = incoming.read();
+    if (piece !== null) {
+      this.#tap?.onRead(this);
+      this.#handler.onData(piece, 0, piece.length);
+      // lent for the call: whoever kept a view of it reads this from now on
+      piece.fill(0xdb);
+      this.#postRead();
+    } else if (incoming.isAtEnd) {
+      this.#pipe(this.#out).end();
+      this.#close(null);
+    }
+  }
+
+  #close(error: Error | null): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#tap?.onGone(this);
+    const handler = this.#handler;
+    if (handler === null) return;
+    this.host.post(() => {
+      handler.onClose(error);
+    });
+  }
+
+  #pipe(pipe: Pipe | null): Pipe {
+    assert(pipe !== null, 'a socket is joined before it is used');
+    return pipe;
+  }
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Listening {
+  readonly host: Host;
+  readonly accept: (socket: Socket) => SocketHandler;
+  readonly tap: Tap | null;
+}
+
+/** What becomes of an attempt to connect. */
+export type Reception = 'answered' | 'refused' | 'ignored';
+
+export interface Link {
+  readonly near: SimSocket;
+  readonly far: SimSocket;
+  readonly toFar: Pipe;
+  readonly toNear: Pipe;
+}
+
+export class SimNetwork {
+  readonly #timeline: Timeline;
+  readonly #random: SeededRandom;
+  readonly #listening = new Map<string, Listening>();
+  readonly #links = new Set<Link>();
+  #nextId = 1;
+  #nextPort = 40_000;
+  /** Decides about attempts to connect from an address. */
+  reception: (from: string) => Reception = () => 'answered';
+  /** The quality of the next connection from an address. */
+  quality: (from: string) => LinkQuality;
+
+  constructor(timeline: Timeline, random: SeededRandom, quality: (from: string) => LinkQuality) {
+    this.#timeline = timeline;
+    this.#random = random;
+    this.quality = quality;
+  }
+
+  /** The port for one host, whose address is `at`. */
+  portOf(host: Host, at: string, tap: Tap | null): Network {
+    return {
+      listen: (options, accept) => this.#listen(host, at, options, accept, tap),
+      connect: (options, accept) =>
+        new Promise((resolve, reject) => {
+          const timeout = this.#timeline.after(options.timeoutMs, () => {
+            reject(new Error(`no connection to ${options.host}:${options.port}: simulated`));
+          });
+          this.dial(host, at, options, {
+            onOpen: (socket) => {
+              timeout.cancel();
+              socket.serve(accept(socket));
+              resolve(socket);
+            },
+            onRefused: () => {
+              timeout.cancel();
+              reject(new Error(`ECONNREFUSED ${options.host}:${options.port}: simulated`));
+            },
+          });
+        }),
+    };
+  }
+
+  /** Opens a connection; one of the two is called, or neither when nobody answers. */
+  dial(
+    host: Host,
+    from: string,
+    to: Address,
+    told: { onOpen(socket: SimSocket): void; onRefused(): void },
+  ): void {
+    const quality = this.quality(from);
+    const tripMs = quality.latencyMs + quality.jitterMs * this.#random.fraction();
+    this.#timeline.after(tripMs, () => {
+      const reception = this.reception(from);
+      if (reception === 'ignored') return;
+      const listening = this.#listening.get(keyOf(to.host, to.port));
+      if (reception === 'refused' || listening === undefined) {
+        this.#timeline.after(tripMs, () => {
+          told.onRefused();
+        });
+        return;
+      }
+      const link = this.#join(host, from, listening, to, quality);
+      listening.host.post(() => {
+        // its kernel took the connection long before; the process hears of it now
+        if (!link.far.isClosed) link.far.serve(listening.accept(link.far));
+      });
+      this.#timeline.after(tripMs, () => {
+        told.onOpen(link.near);
+      });
+    });
+  }
+
+  /** Connections that exist, the oldest first. */
+  links(): Iterable<Link> {
+    this.#sweep();
+    return this.#links;
+  }
+
+  /** The process is gone and its kernel is not: peers hear of it. */
+  closeHost(host: Host): void {
+    this.#unlisten(host);
+    for (const link of this.#linksOf(host)) {
+      (link.near.host === host ? link.near : link.far).die();
+    }
+  }
+
+  /** The machine is gone: peers hear nothing at all any more. */
+  vanishHost(host: Host): void {
+    this.#unlisten(host);
+    for (const link of this.#linksOf(host)) {
+      (link.near.host === host ? link.near : link.far).vanish();
+    }
+  }
+
+  reset(link: Link): void {
+    link.near.reset();
+    link.far.reset();
+  }
+
+  #linksOf(host: Host): Link[] {
+    this.#sweep();
+    return [...this.#links].filter((link) => link.near.host === host || link.far.host === host);
+  }
+
+  #sweep(): void {
+    for (const link of this.#links) {
+      if (link.near.isClosed && link.far.isClosed) this.#links.delete(link);
+    }
+  }
+
+  #unlisten(host: Host): void {
+    for (const [key, listening] of this.#listening) {
+      if (listening.host === host) this.#listening.delete(key);
+    }
+  }
+
+  async #listen(
+    host: Host,
+    at: string,
+    options: ListenOptions,
+    accept: (socket: Socket) => SocketHandler,
+    tap: Tap | null,
+  ): Promise<Listener> {
+    const port = options.port === 0 ? this.#nextPort++ : options.port;
+    const key = keyOf(at, port);
+    await Promise.resolve();
+    if (this.#listening.has(key)) throw new Error(`EADDRINUSE ${key}: simulated`);
+    const listening: Listening = { host, accept, tap };
+    this.#listening.set(key, listening);
+    return {
+      host: at,
+      port,
+      close: () => {
+        if (this.#listening.get(key) === listening) this.#listening.delete(key);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #join(host: Host, from: string, listening: Listening, to: Address, quality: LinkQuality): Link {
+    const id = this.#nextId++;
+    const here = { host: from, port: this.#nextPort++ };
+    const near = new SimSocket(id, host, here, to, null);
+    const far = new SimSocket(id, listening.host, to, here, listening.tap);
+    const ends = (arrival: SimSocket, drained: SimSocket): ConstructorParameters<typeof Pipe>[3] => ({
+      onArrival: (byteCount) => {
+        arrival.onArrival(byteCount);
+      },
+      onDrained: () => {
+        drained.onDrained();
+      },
+    });
+    const toFar = new Pipe(this.#timeline, this.#random, quality, ends(far, near));
+    const toNear = new Pipe(this.#timeline, this.#random, quality, ends(near, far));
+    near.join(far, toNear, toFar);
+    far.join(near, toFar, toNear);
+    const link = { near, far, toFar, toNear };
+    this.#links.add(link);
+    if (this.#links.size % 64 === 0) this.#sweep();
+    return link;
+  }
+}
+
+function keyOf(host: string, port: number): string {
+  return `${host}:${port}`;
+}

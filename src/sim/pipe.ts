@@ -1,0 +1,209 @@
+/**
+ * One direction of a simulated TCP connection: what the sender's socket still holds, what is under
+ * way, what waits in the receiver's kernel. Order and content are kept, as TCP keeps them; everything
+ * else is at the mercy of the link: how bytes are cut into segments and put together again, how long
+ * they take, whether they arrive at all.
+ *
+ * Bytes that the window has no room for are kept by reference, as a kernel that takes no more leaves
+ * them to the process: a sender that writes into a buffer it no longer owns is found out, because the
+ * receiver then reads nonsense.
+ */
+import type { SeededRandom } from '../base/random.js';
+import type { Timeline } from './clock.js';
+
+export interface LinkQuality {
+  /** The least time from end to end, and the mean of what comes on top of it. */
+  readonly latencyMs: number;
+  readonly jitterMs: number;
+  /** Lost segments come again after a while, and everything behind them waits. */
+  readonly loss: number;
+  readonly retransmitMs: number;
+  /** Bytes sent and not read yet that fit between the two. */
+  readonly windowBytes: number;
+  /** Probability that a write is cut into several segments, and into single bytes. */
+  readonly cut: number;
+  readonly cutToBytes: number;
+  /** The most one read hands over. */
+  readonly readBytesMax: number;
+}
+
+/** Longer writes are never cut to bytes: it would be nothing but slow. */
+const BYTEWISE_MAX = 200;
+
+interface Kept {
+  readonly bytes: Uint8Array;
+  start: number;
+  readonly end: number;
+}
+
+export interface PipeEnds {
+  /** Bytes are there to be read, or the end of them. */
+  onArrival(byteCount: number): void;
+  /** Everything the socket had kept is on its way. */
+  onDrained(): void;
+}
+
+export class Pipe {
+  readonly #timeline: Timeline;
+  readonly #random: SeededRandom;
+  readonly #quality: LinkQuality;
+  readonly #ends: PipeEnds;
+  readonly #kept: Kept[] = [];
+  #keptBytes = 0;
+  #usedBytes = 0;
+  #lastArrivalMs = 0;
+  #received: Uint8Array[] = [];
+  #receivedBytes = 0;
+  #isPumpDue = false;
+  #isEnding = false;
+  #isCut = false;
+  /** All bytes have arrived, and there will be no more. */
+  isAtEnd = false;
+  /** Nothing gets through any more, and nobody is told (N8). */
+  isSilent = false;
+
+  constructor(timeline: Timeline, random: SeededRandom, quality: LinkQuality, ends: PipeEnds) {
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#quality = quality;
+    this.#ends = ends;
+  }
+
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** True: bytes[start, end) is the caller's again. False: it is ours, and will be read later. */
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    let from = start;
+    if (this.#kept.length === 0) {
+      const room = Math.max(0, this.#quality.windowBytes - this.#usedBytes);
+      const now = Math.min(end - start, room);
+      if (now > 0) this.#send(bytes.slice(start, start + now));
+      from = start + now;
+    }
+    if (from >= end) return true;
+    this.#kept.push({ bytes, start: from, end });
+    this.#keptBytes += end - from;
+    return false;
+  }
+
+  /** No more will be written; the other side learns it after everything has arrived. */
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    if (this.#kept.length === 0) this.#sendEnd();
+  }
+
+  /** What the sender's process still held is lost; what its kernel had is not. */
+  dropKept(): void {
+    this.#kept.length = 0;
+    this.#keptBytes = 0;
+  }
+
+  /** Nothing of this pipe matters any more, not even what is on the wire. */
+  cut(): void {
+    this.#isCut = true;
+    this.dropKept();
+    this.#received = [];
+    this.#receivedBytes = 0;
+  }
+
+  /** Up to `readBytesMax` of what has arrived, in one piece; null when there is nothing. */
+  read(): Uint8Array | null {
+    const max = this.#quality.readBytesMax;
+    const length = Math.min(this.#receivedBytes, max);
+    if (length === 0) return null;
+    const piece = new Uint8Array(length);
+    let have = 0;
+    while (have < length) {
+      const first = this.#received[0]!;
+      const count = Math.min(first.length, length - have);
+      piece.set(count === first.length ? first : first.subarray(0, count), have);
+      if (count === first.length) this.#received.shift();
+      else this.#received[0] = first.subarray(count);
+      have += count;
+    }
+    this.#receivedBytes -= length;
+    this.#usedBytes -= length;
+    if (this.#kept.length > 0) this.#pumpLater();
+    return piece;
+  }
+
+  #pumpLater(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    this.#timeline.after(this.#quality.latencyMs, () => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#isCut || this.#kept.length === 0) return;
+    for (let first = this.#kept[0]; first !== undefined; first = this.#kept[0]) {
+      const room = this.#quality.windowBytes - this.#usedBytes;
+      if (room <= 0) return;
+      const count = Math.min(room, first.end - first.start);
+      this.#send(first.bytes.slice(first.start, first.start + count));
+      first.start += count;
+      this.#keptBytes -= count;
+      if (first.start === first.end) this.#kept.shift();
+    }
+    if (this.#isEnding) this.#sendEnd();
+    this.#ends.onDrained();
+  }
+
+  /** Cuts the bytes as the network does, and sends the pieces on their way in order. */
+  #send(bytes: Uint8Array): void {
+    this.#usedBytes += bytes.length;
+    const { cut, cutToBytes } = this.#quality;
+    const random = this.#random;
+    if (bytes.length <= BYTEWISE_MAX && cutToBytes > 0 && random.chance(cutToBytes)) {
+      for (let i = 0; i < bytes.length; i++) this.#sendSegment(bytes.subarray(i, i + 1));
+      return;
+    }
+    let from = 0;
+    while (cut > 0 && bytes.length - from > 1 && random.chance(cut)) {
+      const length = random.between(1, bytes.length - from - 1);
+      this.#sendSegment(bytes.subarray(from, from + length));
+      from += length;
+    }
+    this.#sendSegment(bytes.subarray(from));
+  }
+
+  #sendSegment(bytes: Uint8Array): void {
+    this.#timeline.at(this.#arrivalMs(), () => {
+      if (this.#isCut || this.isSilent) return;
+      this.#received.push(bytes);
+      this.#receivedBytes += bytes.length;
+      this.#ends.onArrival(bytes.length);
+    });
+  }
+
+  #sendEnd(): void {
+    this.#timeline.at(this.#arrivalMs(), () => {
+      if (this.#isCut || this.isSilent) return;
+      this.isAtEnd = true;
+      this.#ends.onArrival(0);
+    });
+  }
+
+  #arrivalMs(): number {
+    const { latencyMs, jitterMs, loss, retransmitMs } = this.#quality;
+    let takesMs = latencyMs;
+    if (jitterMs > 0) takesMs -= jitterMs * Math.log(1 - this.#random.fraction());
+    if (loss > 0 && this.#random.chance(loss)) takesMs += retransmitMs * (1 + this.#random.below(4));
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, this.#timeline.nowMs + takesMs);
+    return this.#lastArrivalMs;
+  }
+
+  /** Everything under way arrives no earlier than that: a stall. */
+  stallUntil(timeMs: number): void {
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, timeMs);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Listens at the simulated server's sockets, between the process and its kernel, and holds it to
+ * "persist, then speak": no byte that shows a transaction may leave before the transaction is in the
+ * durable image (S14, S15), no session may be handed out whose beginning is not. It also knows when
+ * bytes of each session came in, which is what expiry is judged by (E1).
+ */
+import { FrameDecoder } from '../protocol/frame.js';
+import { Reader } from '../protocol/reader.js';
+import { ConnectResponse } from '../protocol/records.js';
+import { formatZxid } from '../protocol/zxid.js';
+import type { Timeline } from './clock.js';
+import type { LogWitness } from './log-witness.js';
+import type { SimSocket, Tap } from './network.js';
+
+interface Stream {
+  readonly decoder: FrameDecoder;
+  sessionId: bigint | null;
+  lastArrivalMs: number;
+  lastReadMs: number;
+}
+
+const FRAME_BYTES_MAX = 64 * 1024 * 1024;
+
+export interface Attention {
+  /** When the last bytes of the session's connections reached the kernel, and the process. */
+  readonly arrivedMs: number;
+  readonly readMs: number;
+}
+
+export class ServerTap implements Tap {
+  readonly #timeline: Timeline;
+  readonly #witness: LogWitness;
+  readonly #fail: (invariant: string, message: string) => void;
+  readonly #streams = new Map<SimSocket, Stream>();
+  readonly #reader = new Reader();
+  readonly #heard = new Map<bigint, { arrivedMs: number; readMs: number }>();
+  bytesWritten = 0;
+
+  constructor(
+    timeline: Timeline,
+    witness: LogWitness,
+    fail: (invariant: string, message: string) => void,
+  ) {
+    this.#timeline = timeline;
+    this.#witness = witness;
+    this.#fail = fail;
+  }
+
+  /** What is known of the session since the process started. */
+  attentionTo(sessionId: bigint): Attention | undefined {
+    return this.#heard.get(sessionId);
+  }
+
+  sockets(): Iterable<SimSocket> {
+    return this.#streams.keys();
+  }
+
+  onOpen(socket: SimSocket): void {
+    this.#streams.set(socket, {
+      decoder: new FrameDecoder(FRAME_BYTES_MAX),
+      sessionId: null,
+      lastArrivalMs: 0,
+      lastReadMs: 0,
+    });
+  }
+
+  onWrite(socket: SimSocket, bytes: Uint8Array, start: number, end: number): void {
+    this.bytesWritten += end - start;
+    const stream = this.#streams.get(socket);
+    if (stream === undefined) return;
+    const status = stream.decoder.push(bytes, start, end, (frame, from, to) => {
+      this.#judge(socket, stream, frame, from, to);
+      return true;
+    });
+    if (status !== 'ok') this.#fail('frames', `the server wrote a frame that is ${status}`);
+  }
+
+  onArrival(socket: SimSocket): void {
+    const stream = this.#streams.get(socket);
+    if (stream === undefined) return;
+    stream.lastArrivalMs = this.#timeline.nowMs;
+    const heard = stream.sessionId === null ? undefined : this.#heard.get(stream.sessionId);
+    if (heard !== undefined) heard.arrivedMs = this.#timeline.nowMs;
+  }
+
+  onRead(socket: SimSocket): void {
+    const stream = this.#streams.get(socket);
+    if (stream === undefined) return;
+    stream.lastReadMs = this.#timeline.nowMs;
+    const heard = stream.sessionId === null ? undefined : this.#heard.get(stream.sessionId);
+    if (heard !== undefined) heard.readMs = this.#timeline.nowMs;
+  }
+
+  onGone(socket: SimSocket): void {
+    this.#streams.delete(socket);
+  }
+
+  #judge(socket: SimSocket, stream: Stream, bytes: Uint8Array, start: number, end: number): void {
+    const reader = this.#reader.reset(bytes, start, end);
+    if (stream.sessionId === null) {
+      const { sessionId, timeOut } = ConnectResponse.read(reader);
+      stream.sessionId = timeOut === 0 ? 0n : sessionId;
+      if (timeOut === 0) return;
+      if (!this.#witness.hasSession(sessionId)) {
+        this.#fail('S14', `connection ${socket.id} got a session that is not durable`);
+      }
+      const { lastArrivalMs: arrivedMs, lastReadMs: readMs } = stream;
+      const before = this.#heard.get(sessionId);
+      this.#heard.set(sessionId, {
+        arrivedMs: Math.max(arrivedMs, before?.arrivedMs ?? 0),
+        readMs: Math.max(readMs, before?.readMs ?? 0),
+      });
+      return;
+    }
+    reader.skip(4);
+    const zxid = reader.readLong();
+    if (zxid !== -1n && zxid > this.#witness.durableZxid) {
+      const durable = formatZxid(this.#witness.durableZxid);
+      this.#fail('S14', `connection ${socket.id} was shown ${formatZxid(zxid)}, durable is ${durable}`);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Long work in short steps. Whoever walks a million znodes or reads a gigabyte asks, every few
+ * hundred microseconds of work, whether its slice of the event loop is used up, and if so lets
+ * everything else have its turn.
+ */
+import type { Clock } from '../ports/clock.js';
+
+export class Pace {
+  readonly #clock: Clock;
+  readonly #sliceMs: number;
+  #startedMs: number;
+  /** A simulated clock stands still within a turn: there the number of questions is the measure. */
+  #questions = 0;
+  static readonly #questionsMax = 4096;
+
+  constructor(clock: Clock, sliceMs: number) {
+    this.#clock = clock;
+    this.#sliceMs = sliceMs;
+    this.#startedMs = clock.monotonicMs();
+  }
+
+  get isOver(): boolean {
+    if (++this.#questions >= Pace.#questionsMax) return true;
+    return this.#clock.monotonicMs() - this.#startedMs >= this.#sliceMs;
+  }
+
+  /** Resolves in a later turn of the loop, when a new slice has begun. */
+  async rest(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#clock.soon(resolve);
+    });
+    this.restart();
+  }
+
+  /** After a wait for something else, which let others have their turn just as well. */
+  restart(): void {
+    this.#questions = 0;
+    this.#startedMs = this.#clock.monotonicMs();
+  }
+}

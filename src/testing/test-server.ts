@@ -1,0 +1,85 @@
+/**
+ * A real server for other people's tests: in this process, on a free port of the loopback interface,
+ * its data in memory, started in milliseconds. Everything a client can see is as in production; the
+ * handles below make happen what production makes rare.
+ */
+import { NodeDisk } from '../node/disk.js';
+import { nodeWorld } from '../node/world.js';
+import { silentLogger, type Logger } from '../ports/logger.js';
+import { configOf } from '../server/config/config.js';
+import type { SettingValues } from '../server/config/settings.js';
+import { Server } from '../server/server.js';
+import { SimDisk } from '../sim/disk.js';
+
+export interface TestServerOptions {
+  /** 0 (the default): any free one. */
+  readonly port?: number;
+  /** A directory to keep the data in; in memory unless given. */
+  readonly dataDir?: string;
+  /** Settings of zoo.cfg by their names here, e.g. `tickTimeMs`. */
+  readonly settings?: Partial<SettingValues>;
+  readonly logger?: Logger;
+}
+
+/** Small, so that a server costs little memory. */
+const PRE_ALLOC_BYTES = 64 * 1024;
+
+export class TestServer {
+  readonly #server: Server;
+
+  static async start(options: TestServerOptions = {}): Promise<TestServer> {
+    const world = nodeWorld(options.logger ?? silentLogger);
+    const config = configOf({
+      tickTimeMs: 2000,
+      preAllocBytes: PRE_ALLOC_BYTES,
+      maxClientCnxns: 0,
+      extendedTypesEnabled: true,
+      ...options.settings,
+      clientPort: options.port ?? 0,
+      clientPortAddress: '127.0.0.1',
+      adminServerEnabled: false,
+      dataDir: options.dataDir ?? '/zabra-data',
+    });
+    const disk = options.dataDir === undefined ? new SimDisk() : new NodeDisk();
+    return new TestServer(await Server.start(config, { ...world, disk }));
+  }
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  get port(): number {
+    return this.#server.address.port;
+  }
+
+  /** What to give to any ZooKeeper client. */
+  get connectString(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** Ids of the sessions that live. */
+  get sessionIds(): bigint[] {
+    return [...this.#server.sessions.all()].map((session) => session.id);
+  }
+
+  /** Ends the session as if its client had been silent for too long; false: there is none. */
+  expireSession(id: bigint): boolean {
+    const session = this.#server.sessions.get(BigInt.asIntN(64, id));
+    if (session === undefined || session.isClosing) return false;
+    this.#server.expireSession(session);
+    return true;
+  }
+
+  /** Cuts every client's connection; their sessions live on. */
+  dropConnections(): void {
+    for (const connection of [...this.#server.port.connections()]) connection.destroy();
+  }
+
+  stop(): Promise<void> {
+    return this.#server.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

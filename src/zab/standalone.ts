@@ -1,0 +1,95 @@
+/**
+ * ZAB with a quorum of one and the epoch policy `inherit`: no discovery, no NEWLEADER, no epoch
+ * bump, no epoch files. The zxid on disk goes on as a plain 64-bit counter, as Apache's standalone
+ * server has it, so the low half may carry into the high one.
+ *
+ * It is still the protocol's loop: a proposal is counted (by the only voter) when its batch is
+ * durable here, is committed by that, and only then is handed out to be applied. The server runs the
+ * same code with an ensemble around it; only this role differs.
+ */
+import { assert } from '../base/assert.js';
+import { Ring } from '../base/ring.js';
+import type { TxnBatch } from '../protocol/txn-batch.js';
+import type { CommittedRange, Ready } from './ready.js';
+
+/** Batches that may wait for the disk at a time: one being flushed, one being filled. */
+const BATCHES_IN_FLIGHT_MAX = 2;
+
+export class Standalone {
+  /** Highest zxid given to a proposal, as unsigned halves. */
+  #proposedHigh: number;
+  #proposedLow: number;
+  #seq = 0;
+  readonly #flushing = new Ring<{ seq: number; batch: TxnBatch }>(BATCHES_IN_FLIGHT_MAX);
+  readonly #durable = new Ring<TxnBatch>(BATCHES_IN_FLIGHT_MAX);
+  #filled: TxnBatch | null = null;
+
+  constructor(lastZxidHigh: number, lastZxidLow: number) {
+    this.#proposedHigh = lastZxidHigh >>> 0;
+    this.#proposedLow = lastZxidLow >>> 0;
+  }
+
+  get proposedHigh(): number {
+    return this.#proposedHigh;
+  }
+
+  get proposedLow(): number {
+    return this.#proposedLow;
+  }
+
+  /** The zxid that the next proposal must carry. */
+  nextZxidHigh(): number {
+    return this.#proposedLow === 0xffffffff ? (this.#proposedHigh + 1) >>> 0 : this.#proposedHigh;
+  }
+
+  nextZxidLow(): number {
+    return (this.#proposedLow + 1) >>> 0;
+  }
+
+  /** Transactions that are proposed and not yet durable. */
+  get isFlushing(): boolean {
+    return this.#flushing.size > 0;
+  }
+
+  /** A transaction with the next zxid was added to the batch that is being filled. */
+  proposed(): void {
+    const high = this.nextZxidHigh();
+    this.#proposedLow = this.nextZxidLow();
+    this.#proposedHigh = high;
+  }
+
+  /** Whether `handOver` may be called: group commit is one flush at a time, the next batch fills. */
+  get isAccepting(): boolean {
+    return this.#filled === null && this.#flushing.size === 0 && this.#durable.size === 0;
+  }
+
+  /** The batch is complete: its transactions are proposed as one group. */
+  handOver(batch: TxnBatch): void {
+    assert(this.isAccepting, 'one batch at a time is handed over');
+    assert(batch.count > 0, 'an empty batch has nothing to agree on');
+    const last = batch.count - 1;
+    assert(batch.zxidLow(last) === this.#proposedLow, 'a batch ends with the last proposed zxid');
+    assert(batch.zxidHigh(last) === this.#proposedHigh, 'a batch ends with the last proposed zxid');
+    this.#filled = batch;
+  }
+
+  /** What to do next, or null when only the disk or a client can bring something new. */
+  takeReady(): Ready | null {
+    if (this.#filled === null && this.#durable.size === 0) return null;
+    const persist = this.#filled;
+    this.#filled = null;
+    const seq = ++this.#seq;
+    if (persist !== null) this.#flushing.push({ seq, batch: persist });
+    const durable = this.#durable.shift();
+    const committed: CommittedRange | null =
+      durable === undefined ? null : { batch: durable, from: 0, to: durable.count };
+    return { seq, persist, committed };
+  }
+
+  /** The batch of that Ready is durable here, which makes it committed: one is a quorum of one. */
+  persisted(seq: number): void {
+    const oldest = this.#flushing.shift();
+    assert(oldest !== undefined && oldest.seq === seq, 'flushes end in the order they began');
+    this.#durable.push(oldest.batch);
+  }
+}
