@@ -85,12 +85,13 @@ function machineTable(results: Results): string[] {
   const lines = [tableLine(['row', 'what', 'figure', 'median (min–max)']), '|---|---|---|--:|'];
   for (const row of matrix) {
     if (row.group !== 'machine') continue;
-    for (const [at, metric] of row.metrics.entries()) {
+    let head = [`\`${row.id}\``, row.what];
+    for (const metric of row.metrics) {
       const summary = results.summary(row, 'machine', metric);
       if (summary === null) continue;
-      const head = at === 0 ? [`\`${row.id}\``, row.what] : ['', ''];
       const figure = `${metric.label}, ${metric.unit}`;
       lines.push(tableLine([...head, figure, formatSummary(summary, metric.digits)]));
+      head = ['', ''];
     }
   }
   return lines;

@@ -34,8 +34,6 @@ process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });
 
-const startSecondsMax = 120;
-
 export class BenchServer implements Target {
   readonly address: string;
   readonly pid: number;
@@ -92,19 +90,19 @@ export class BenchServer implements Target {
       child.once('exit', ended);
     });
     const address = `127.0.0.1:${port}`;
-    const answer = programs.firstAnswerMs(address, options.path ?? '/', startSecondsMax);
-    const gone = exited.then(() => null);
+    const waiting = new AbortController();
+    void exited.then(() => {
+      waiting.abort(new Error(`${peer.title} ended as it was started`));
+    });
     try {
-      const answeredMs = await Promise.race([answer, gone]);
-      if (answeredMs === null) throw new Error(`${peer.title} ended as it was started`);
+      const path = options.path ?? '/';
+      const answeredMs = await programs.firstAnswerMs(address, path, waiting.signal);
       const startMs = answeredMs - spawnedMs;
       return new BenchServer({ address, dataDir, startMs, child, exited, outputFile });
     } catch (error) {
-      answer.catch(() => {
-        // the program that waits for the answer gives up later; the reason is told already
-      });
       child.kill('SIGKILL');
-      throw new Error(`${String(error)}\n${lastLines(outputFile)}`, { cause: error });
+      const reason: unknown = waiting.signal.aborted ? waiting.signal.reason : error;
+      throw new Error(`${String(reason)}\n${lastLines(outputFile)}`, { cause: error });
     }
   }
 

@@ -58,7 +58,7 @@ static buffer *key_reads;  /* for each key the frame of a read, xid missing */
 static char (*key_paths)[300];
 static uint64_t random_state = 88172645463325252ull;
 
-static int is_preparing = 1, is_counting;
+static int is_preparing = 1, is_counting, is_ending;
 static long issued, live;
 static uint64_t operations, failures, disconnects, arrived_ns, issue_ns;
 static int32_t last_error;
@@ -179,7 +179,7 @@ static void flush(connection *c) {
   else want(c, !written);
 }
 static void refill(connection *c) {
-  if (is_preparing || is_told_to_end) return;
+  if (is_preparing || is_ending || is_told_to_end) return;
   issue_ns = now_ns();
   while (c->outstanding < options.outstanding && !is_exhausted()) issue(c);
 }
@@ -277,6 +277,18 @@ static void start_counting(void) {
   is_counting = 1;
 }
 
+/* Every request has to be answered some time; one that never is would only look like slowness. */
+static void drain(void) {
+  uint64_t until = now_ns() + 10000000000ull;
+  is_ending = 1;
+  is_counting = 0;
+  for (int i = 0; i < options.connections; i++)
+    while (connections[i].outstanding > 0) {
+      if (now_ns() > until) die("connection %d: %d requests were never answered", i, connections[i].outstanding);
+      pump(100);
+    }
+}
+
 static void measure(void) {
   is_preparing = 0;
   uint64_t start = now_ns();
@@ -307,8 +319,9 @@ static void measure(void) {
   double seconds = (double)(now_ns() - from) / 1e9;
   server_cpu = process_cpu_us(options.server_pid) - server_cpu;
   client_cpu = own_cpu_us() - client_cpu;
-  if (!is_counting || !operations) die("nothing was measured");
-  if (timeline) print_slice();
+  if (is_counting && timeline) print_slice();
+  drain();
+  if (!operations) die("nothing was measured");
   printf("{\"mode\":\"%s\",\"operations\":%llu,\"seconds\":%.4f,\"opsPerSecond\":%.1f,",
          mode_names[options.mode], (unsigned long long)operations, seconds, (double)operations / seconds);
   hist_print(stdout, &latencies);

@@ -62,8 +62,17 @@ require_config() {
   fi
 }
 
+# A process that has ended but was not buried by its parent yet is not alive.
 is_alive() {
-  kill -0 "$1" 2>/dev/null
+  kill -0 "$1" 2>/dev/null || return 1
+  if [ -r "/proc/$1/stat" ]; then
+    state=$(sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null)
+  else
+    state=$(ps -o stat= -p "$1" 2>/dev/null)
+  fi
+  case "$state" in
+  Z*) return 1 ;;
+  esac
 }
 
 # The server that has the data directory, when nobody wrote a pid file: its lock names it.

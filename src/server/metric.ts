@@ -16,7 +16,7 @@ export class Double {
   }
 }
 
-export type MetricValue = number | bigint | Double;
+type MetricValue = number | bigint | Double;
 export type MetricEntry = readonly [name: string, value: MetricValue];
 
 export class Counter {

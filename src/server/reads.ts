@@ -72,7 +72,7 @@ function readInto(
 ): number {
   switch (op) {
     case OpCode.getData:
-      return getData(connection, reader, out, caller);
+      return getData(connection, reader, out, caller, true);
     case OpCode.exists:
       return exists(connection, reader, out, caller);
     case OpCode.getChildren:
@@ -130,6 +130,8 @@ function getData(
   reader: Reader,
   out: Writer,
   caller: Caller,
+  /** A multiRead sets none, even where its parts ask for them. */
+  maySetWatch: boolean,
 ): number {
   const { port } = connection;
   const { tree } = port;
@@ -139,7 +141,9 @@ function getData(
   const wantsWatch = reader.readBool();
   if (node === 0) return ErrorCode.noNode;
   if (!mayRead(port, node, Perms.read, caller)) return ErrorCode.noAuth;
-  if (wantsWatch) port.watches.watchData(pathIn(reader, pathStart, pathEnd), connection);
+  if (wantsWatch && maySetWatch) {
+    port.watches.watchData(pathIn(reader, pathStart, pathEnd), connection);
+  }
   writeData(tree, node, out);
   writeStat(tree, node, out);
   return ErrorCode.ok;
@@ -272,16 +276,13 @@ function readPart(
   out: Writer,
   caller: Caller,
 ): number {
-  if (type === OpCode.getData) return getData(connection, reader, out, caller);
+  if (type === OpCode.getData) return getData(connection, reader, out, caller, false);
   if (type !== OpCode.getChildren) throw new MalformedError(`operation ${type} in a multiRead`);
   const { port } = connection;
   const node = findNode(port.tree, reader);
-  const pathStart = reader.viewStart;
-  const pathEnd = reader.viewEnd;
-  const wantsWatch = reader.readBool();
+  reader.readBool();
   if (node === 0) return ErrorCode.noNode;
   if (!mayRead(port, node, Perms.read, caller)) return ErrorCode.noAuth;
-  if (wantsWatch) port.watches.watchChildren(pathIn(reader, pathStart, pathEnd), connection);
   writeChildren(port.tree, node, out);
   return ErrorCode.ok;
 }

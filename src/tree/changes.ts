@@ -376,6 +376,7 @@ export class Changes {
   }
 
   #tellWitnesses(id: NodeId, slot: number): void {
+    if (this.aclWitnesses.size === 0) return;
     for (const witness of this.aclWitnesses) witness.beforeAclChange(id, slot);
   }
 }

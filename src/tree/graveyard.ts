@@ -92,9 +92,13 @@ export class Graveyard {
       this.#first = this.#nodes.get(id, W_NEXT_DEAD);
       if (this.#first === NO_NODE) this.#last = NO_NODE;
       this.#size--;
-      for (const bystander of this.#bystanders) bystander.beforeFree(id);
+      if (this.#bystanders.size > 0) this.#warn(id);
       this.#free(id);
     }
+  }
+
+  #warn(id: NodeId): void {
+    for (const bystander of this.#bystanders) bystander.beforeFree(id);
   }
 
   #deathOf(id: NodeId): number {

@@ -59,6 +59,12 @@ interface OwnerList {
   sameKey: OwnerList | undefined;
 }
 
+/** Where somebody is who goes through a list while it changes. */
+interface Cursor {
+  /** The znode given last, NO_NODE before the first. */
+  at: NodeId;
+}
+
 function emptyList(high: number, low: number): OwnerList {
   return { high, low, head: NO_NODE, count: 0, sameKey: undefined };
 }
@@ -69,6 +75,7 @@ export class OwnerLists {
   readonly #sessions = new ShardedMap<OwnerList>();
   readonly #containers = emptyList(0, 0);
   readonly #ttls = emptyList(0, 0);
+  readonly #cursors = new Set<Cursor>();
   #ephemeralCount = 0;
 
   constructor(nodes: NodeStore, arena: Arena) {
@@ -105,11 +112,12 @@ export class OwnerLists {
     if (kind === OwnerKind.session) this.#ephemeralCount--;
     list.count--;
     const next = this.#next(id);
+    const prev = this.#prev(id);
+    if (this.#cursors.size > 0) this.#stepBack(id, list.head === id ? NO_NODE : prev);
     if (next === id) {
       list.head = NO_NODE;
       return;
     }
-    const prev = this.#prev(id);
     this.#setNext(prev, next);
     this.#setPrev(next, prev);
     if (list.head === id) list.head = next;
@@ -124,7 +132,10 @@ export class OwnerLists {
     return this.#sessionOf(high, low)?.count ?? 0;
   }
 
-  /** Oldest first. The tree must not change between two of them. */
+  /**
+   * Oldest first, here and below. The tree may change between two of them: what is deleted is left out,
+   * what is new comes at the end. To be gone through to the end, or closed with `return`.
+   */
   ephemeralsOf(high: number, low: number): IterableIterator<NodeId> {
     return this.#members(this.#sessionOf(high, low));
   }
@@ -173,12 +184,23 @@ export class OwnerLists {
   }
 
   *#members(list: OwnerList | undefined): IterableIterator<NodeId> {
-    if (list === undefined || list.head === NO_NODE) return;
-    let id = list.head;
-    do {
-      yield id;
-      id = this.#next(id);
-    } while (id !== list.head);
+    if (list === undefined) return;
+    const cursor: Cursor = { at: NO_NODE };
+    this.#cursors.add(cursor);
+    try {
+      for (;;) {
+        const next = cursor.at === NO_NODE ? list.head : this.#next(cursor.at);
+        if (next === NO_NODE || (next === list.head && cursor.at !== NO_NODE)) return;
+        cursor.at = next;
+        yield next;
+      }
+    } finally {
+      this.#cursors.delete(cursor);
+    }
+  }
+
+  #stepBack(id: NodeId, to: NodeId): void {
+    for (const cursor of this.#cursors) if (cursor.at === id) cursor.at = to;
   }
 
   #listOf(kind: OwnerKind, high: number, low: number): OwnerList | undefined {

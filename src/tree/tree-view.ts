@@ -222,7 +222,10 @@ export class TreeView {
 
   // Owners
 
-  /** Oldest first; the tree must not change between two of them. */
+  /**
+   * Oldest first, as are the others below. The tree may change between two of them; to be gone through
+   * to the end, or closed with `return`.
+   */
   ephemeralsOf(sessionHigh: number, sessionLow: number): IterableIterator<NodeId> {
     return this.#owners.ephemeralsOf(sessionHigh, sessionLow);
   }

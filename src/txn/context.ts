@@ -35,6 +35,9 @@ export class PrepareContext {
   timeLow = 0;
   /** Out: the path that was created (with its sequence number) or changed. */
   resultPath = '';
+  /** Out: the transaction type of a create. */
+  resultType = 0;
+  isInMulti = false;
 
   constructor(tree: Tree, outstanding: Outstanding, options: PrepareOptions, reader: Reader) {
     this.tree = tree;

@@ -13,7 +13,7 @@ import { crc32 } from '../protocol/crc32.js';
 import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { validatePath } from '../protocol/paths.js';
-import { MalformedError, type Reader } from '../protocol/reader.js';
+import type { Reader } from '../protocol/reader.js';
 import { Perms } from '../protocol/perms.js';
 import type { Writer } from '../protocol/writer.js';
 import { settleAcl } from './acl.js';
@@ -24,19 +24,21 @@ import { ownerTypeOf, TTL_MAX_MS, writeTtlOwner } from './owner.js';
 import { judgeQuota } from './quota.js';
 
 /** Reads the request, writes the transaction's record, changes the overlay; or an error code. */
-export function prepareCreate(op: number, context: PrepareContext, out: Writer): number {
+export function prepareCreate(asked: number, context: PrepareContext, out: Writer): number {
   const reader = context.reader;
   const path = reader.readString();
   const dataLength = reader.readBufferView();
   const dataStart = reader.viewStart;
   const wantedAcl = readAcls(reader);
   const flags = reader.readInt();
-  const ttl = op === OpCode.createTTL ? readTtl(reader) : -1;
+  const ttl = asked === OpCode.createTTL ? readTtl(reader) : -1;
   if (!isCreateMode(flags)) return ErrorCode.badArguments;
+  const op = context.isInMulti ? typeByFlags(asked, flags) : asked;
+  if (op === OpCode.createTTL && !isTtl(flags)) return ErrorCode.badArguments;
   if (isTtl(flags) && !context.options.extendedTypesEnabled) return ErrorCode.unimplemented;
   if (isTtl(flags) ? ttl <= 0 || ttl > TTL_MAX_MS : ttl >= 0) return ErrorCode.badArguments;
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
-  if (path === null) throw new MalformedError('a create without a path');
+  if (path === null) return ErrorCode.marshallingError;
   const slash = path.lastIndexOf('/');
   if (slash === -1 || path.includes('\0')) return ErrorCode.badArguments;
   const acl = wantedAcl === OPEN_ACL ? OPEN_ACL : settleAcl(wantedAcl, context.caller);
@@ -93,8 +95,9 @@ export function prepareCreate(op: number, context: PrepareContext, out: Writer):
   node.setLong(StatAt.pzxid, context.zxidHigh, context.zxidLow);
   node.setLong(StatAt.ctime, context.timeHigh, context.timeLow);
   node.setLong(StatAt.mtime, context.timeHigh, context.timeLow);
-  if (isContainer(flags)) node.setLong(StatAt.ephemeralOwner, 0x80000000, 0);
-  else if (isTtl(flags)) writeTtlOwner(node, ttl);
+  // what the transaction says is what counts: a plain create with a container's flags makes none
+  if (op === OpCode.createContainer) node.setLong(StatAt.ephemeralOwner, 0x80000000, 0);
+  else if (op === OpCode.createTTL) writeTtlOwner(node, ttl);
   else if (isEphemeral(flags)) {
     node.setLong(StatAt.ephemeralOwner, context.sessionHigh, context.sessionLow);
   }
@@ -103,7 +106,15 @@ export function prepareCreate(op: number, context: PrepareContext, out: Writer):
     dataLength > 0 ? crc32(out.bytes, pathEnd + 4, dataEnd, afterPath) : afterPath;
   context.outstanding.settle(node);
   context.resultPath = created;
+  context.resultType = op;
   return ErrorCode.ok;
+}
+
+/** Inside a multi the flags decide what a create is; its own type only where they leave it open. */
+function typeByFlags(asked: number, flags: number): number {
+  if (isTtl(flags)) return OpCode.createTTL;
+  if (isContainer(flags)) return OpCode.createContainer;
+  return asked === OpCode.createTTL ? OpCode.create : asked;
 }
 
 function readTtl(reader: Reader): number {

@@ -7,8 +7,6 @@ import { crc32 } from '../protocol/crc32.js';
 import { ErrorCode } from '../protocol/errors.js';
 import { parentOf, validatePath } from '../protocol/paths.js';
 import { Perms } from '../protocol/perms.js';
-import { MalformedError } from '../protocol/reader.js';
-import { encodeUtf8Into, utf8Length } from '../protocol/utf8.js';
 import type { Writer } from '../protocol/writer.js';
 import { readAcls, writeAcls } from './acl-codec.js';
 import { settleAcl } from './acl.js';
@@ -20,9 +18,10 @@ import { judgeQuota } from './quota.js';
 const ANY_VERSION = -1;
 
 export function prepareDelete(context: PrepareContext, out: Writer): number {
-  const path = requirePath(context.reader.readString());
+  const path = context.reader.readString();
   const version = context.reader.readInt();
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
+  if (path === null) return ErrorCode.marshallingError;
   if (!mayBeDeleted(path)) return ErrorCode.badArguments;
   const parent = context.outstanding.look(parentOf(path));
   if (parent === null) return ErrorCode.noNode;
@@ -38,8 +37,8 @@ export function prepareDelete(context: PrepareContext, out: Writer): number {
 
 /** A container or TTL znode whose time has come; a client may never ask for it. */
 export function prepareDeleteContainer(context: PrepareContext, out: Writer): number {
-  const path = requirePath(context.reader.readString());
-  if (!mayBeDeleted(path)) return ErrorCode.badArguments;
+  const path = context.reader.readString();
+  if (path === null || !mayBeDeleted(path)) return ErrorCode.badArguments;
   const node = context.outstanding.look(path);
   if (node === null) return ErrorCode.noNode;
   if (node.numChildren > 0) return ErrorCode.notEmpty;
@@ -55,12 +54,12 @@ export function prepareDeleteContainer(context: PrepareContext, out: Writer): nu
 
 export function prepareSetData(context: PrepareContext, out: Writer): number {
   const reader = context.reader;
-  const path = requirePath(reader.readString());
+  const path = reader.readString();
   const dataLength = reader.readBufferView();
   const dataStart = reader.viewStart;
   const wanted = reader.readInt();
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
-  if (validatePath(path) !== null) return ErrorCode.badArguments;
+  if (path === null || validatePath(path) !== null) return ErrorCode.badArguments;
   const node = context.outstanding.look(path);
   if (node === null) return ErrorCode.noNode;
   if (!context.allows(node.acl, Perms.write)) return ErrorCode.noAuth;
@@ -99,11 +98,11 @@ export function prepareSetData(context: PrepareContext, out: Writer): number {
 }
 
 export function prepareSetAcl(context: PrepareContext, out: Writer): number {
-  const path = requirePath(context.reader.readString());
+  const path = context.reader.readString();
   const wantedAcl = readAcls(context.reader);
   const wanted = context.reader.readInt();
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
-  if (validatePath(path) !== null) return ErrorCode.badArguments;
+  if (path === null || validatePath(path) !== null) return ErrorCode.badArguments;
   const acl = settleAcl(wantedAcl, context.caller);
   if (acl === null) return ErrorCode.invalidACL;
   const node = context.outstanding.look(path);
@@ -125,10 +124,10 @@ export function prepareSetAcl(context: PrepareContext, out: Writer): number {
 
 /** Inside a multi only: it changes nothing, and its record carries the version that would be next. */
 export function prepareCheck(context: PrepareContext, out: Writer): number {
-  const path = requirePath(context.reader.readString());
+  const path = context.reader.readString();
   const wanted = context.reader.readInt();
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
-  if (validatePath(path) !== null) return ErrorCode.badArguments;
+  if (path === null || validatePath(path) !== null) return ErrorCode.badArguments;
   const node = context.outstanding.look(path);
   if (node === null) return ErrorCode.noNode;
   if (!context.allows(node.acl, Perms.read)) return ErrorCode.noAuth;
@@ -153,13 +152,7 @@ export function prepareCloseSession(context: PrepareContext, out: Writer): numbe
   }
   if (context.options.closeSessionTxnEnabled) {
     out.writeInt(paths.length);
-    for (const path of paths) {
-      out.ensure(4 + utf8Length(path));
-      const lengthAt = out.pos;
-      out.writeInt(0);
-      out.pos += encodeUtf8Into(path, out.bytes, out.pos);
-      out.patchInt(lengthAt, out.pos - lengthAt - 4);
-    }
+    for (const path of paths) out.writeString(path);
   }
   if (context.session !== null) context.session.isClosing = true;
   return ErrorCode.ok;
@@ -205,9 +198,4 @@ const SPECIAL_PATHS: ReadonlySet<string> = new Set([
 
 function versionFits(current: number, wanted: number): boolean {
   return wanted === ANY_VERSION || wanted === current;
-}
-
-function requirePath(path: string | null): string {
-  if (path === null) throw new MalformedError('a request without a path');
-  return path;
 }

@@ -4,7 +4,7 @@
  * every part becomes an error (OK before the failing one, its own code, RUNTIMEINCONSISTENCY after),
  * is logged and takes its zxid.
  */
-import { isCreateMode } from '../protocol/create-mode.js';
+import { isCreateMode, isTtl } from '../protocol/create-mode.js';
 import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { MalformedError, type Reader } from '../protocol/reader.js';
@@ -16,6 +16,9 @@ import { prepareCheck, prepareDelete, prepareSetData } from './modify.js';
 
 /** type, done, err */
 const MULTI_HEADER_BYTES = 9;
+
+/** The one defect that Apache finds before it gives the multi a zxid. */
+export class NullAclError extends MalformedError {}
 
 export interface PreparedMulti {
   /** The parts' types as they stand in the transaction. */
@@ -35,6 +38,7 @@ export function prepareMulti(context: PrepareContext, out: Writer): PreparedMult
   const start = out.pos;
   let error: number = ErrorCode.ok;
   let failedAt = -1;
+  context.isInMulti = true;
   context.outstanding.startJournal();
   out.writeInt(count);
   try {
@@ -48,7 +52,8 @@ export function prepareMulti(context: PrepareContext, out: Writer): PreparedMult
       error = prepareOperation(type, context, out);
       if (error !== ErrorCode.ok) failedAt = i;
       out.patchInt(lengthAt, out.pos - lengthAt - 4);
-      types.push(type);
+      if (createsNode(type)) out.patchInt(lengthAt - 4, context.resultType);
+      types.push(createsNode(type) ? context.resultType : type);
       paths.push(createsNode(type) ? context.resultPath : pathAt(reader, bodyStart));
     }
   } catch (malformed) {
@@ -118,9 +123,7 @@ function skipOperation(type: number, reader: Reader): void {
     case OpCode.createTTL:
       reader.readBufferView();
       reader.readBufferView();
-      readAcls(reader);
-      if (!isCreateMode(reader.readInt())) throw new MalformedError('no such create mode');
-      if (type === OpCode.createTTL) reader.skip(8);
+      skipCreateEnd(type, reader);
       return;
     case OpCode.delete:
     case OpCode.check:
@@ -135,6 +138,15 @@ function skipOperation(type: number, reader: Reader): void {
     default:
       throw new MalformedError(`operation ${type} has no place in a multi`);
   }
+}
+
+function skipCreateEnd(type: number, reader: Reader): void {
+  if (readAcls(reader) === null) throw new NullAclError('a create without an ACL');
+  const flags = reader.readInt();
+  if (!isCreateMode(flags) || (isTtl(flags) && type !== OpCode.createTTL)) {
+    throw new MalformedError(`flags ${flags} make no such create`);
+  }
+  if (type === OpCode.createTTL) reader.skip(8);
 }
 
 function createsNode(type: number): boolean {

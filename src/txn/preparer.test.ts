@@ -156,10 +156,17 @@ test('a failed request is an error transaction with a zxid of its own', () => {
 test('a request that cannot be read takes no zxid and leaves nothing behind', () => {
   const leader = new Leader();
   assert.equal(leader.askBytes(OpCode.create, Uint8Array.of(0, 0)), 'malformed');
-  assert.equal(leader.ask(OpCode.delete, { path: null, version: -1 }), 'malformed');
   assert.equal(leader.batch.count, 0);
   assert.equal(leader.create('/a'), '/a');
   leader.apply();
+});
+
+test('a request without a path can be read, and fails with a zxid', () => {
+  const leader = new Leader();
+  assert.equal(leader.ask(OpCode.delete, { path: null, version: -1 }), 'MARSHALLINGERROR');
+  assert.equal(leader.ask(OpCode.setData, { path: null, data: null, version: -1 }), 'BADARGUMENTS');
+  leader.apply();
+  assert.equal(leader.tree.lastZxidLow, 2);
 });
 
 test('sequence numbers come from the stored cversion and go on over outstanding creates', () => {

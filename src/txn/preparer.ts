@@ -24,7 +24,7 @@ import {
   prepareSetAcl,
   prepareSetData,
 } from './modify.js';
-import { prepareMulti, type PreparedMulti } from './multi.js';
+import { NullAclError, prepareMulti, type PreparedMulti } from './multi.js';
 import { Outstanding } from './outstanding.js';
 
 /** Where in a TxnHeader the type stands: after client, cxid, zxid and time. */
@@ -82,7 +82,7 @@ export class Preparer {
       error = this.#prepareOp(request.op, context, out);
     } catch (problem) {
       if (!(problem instanceof MalformedError)) throw problem;
-      if (request.op !== OpCode.multi) {
+      if (request.op !== OpCode.multi || problem instanceof NullAclError) {
         batch.cancel();
         context.outstanding.abandon();
         return 'malformed';
@@ -123,6 +123,7 @@ export class Preparer {
     context.timeHigh = Math.floor(request.nowMs / 0x1_0000_0000);
     context.timeLow = request.nowMs >>> 0;
     context.resultPath = '';
+    context.isInMulti = false;
     this.#reader.reset(request.bytes, request.start, request.end);
     this.multi = null;
     return context;

@@ -142,6 +142,8 @@ class ChildServer implements ServerProcess {
       const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
         living.delete(this.#child);
         this.#exit = { code, signal };
+        // nobody asked for it: say what it said, or the failures that follow explain nothing
+        if (signal === null && code !== 0) console.error(`a server ended by itself:\n${this.#tail()}`);
         resolve(this.#exit);
       };
       this.#child.once('error', () => {

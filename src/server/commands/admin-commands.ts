@@ -303,7 +303,8 @@ function setTraceMask(view: ServerView, params: AdminRequest['params']): Field[]
 function systemProperties(view: ServerView): Field[] {
   const properties = new Map<string, string>();
   for (const [name, value] of view.environment()) {
-    if (/^(?:java|os|user)\./.test(name)) properties.set(name, value);
+    const isProperty = /^(?:java|os|user)\./.test(name) && value !== '<NA>';
+    if (isProperty) properties.set(name, value);
   }
   for (const [name, value] of view.config.properties) {
     properties.set(name, isSecret(name) ? hidden : value);

@@ -26,9 +26,6 @@ export const fourLetterWords = [
 
 export type FourLetterWord = (typeof fourLetterWords)[number];
 
-/** What telnet sends when it hangs up; Apache knows it as a word that is never executed. */
-export const telnetClose = 0xfff4fffd;
-
 const wordsByNumber: ReadonlyMap<number, FourLetterWord> = new Map(
   fourLetterWords.map((word) => [numberOf(word), word]),
 );
@@ -44,7 +41,7 @@ function numberOf(word: string): number {
   return number;
 }
 
-/** The answer to a word that is known but not enabled; with `telnet close` also to that. */
+/** The answer to a word that is known but not enabled. */
 export function notWhitelisted(word: string): string {
   return `${word} is not executed because it is not in the whitelist.\n`;
 }

@@ -6,13 +6,13 @@
  *
  *   server.3=host:2888:3888[:participant|observer][|host2:2888:3888…][;[clientAddress:]clientPort]
  */
-export interface EnsembleAddress {
+interface EnsembleAddress {
   readonly host: string;
   readonly quorumPort: number;
   readonly electionPort: number;
 }
 
-export interface EnsembleServer {
+interface EnsembleServer {
   readonly sid: number;
   /** At least one; several with multiAddress.enabled. */
   readonly addresses: readonly EnsembleAddress[];
@@ -41,7 +41,7 @@ export interface EnsembleConfig {
   readonly otherSettings: ReadonlyMap<string, string>;
 }
 
-export type ServerReading =
+type ServerReading =
   | { readonly ok: true; readonly server: EnsembleServer }
   | { readonly ok: false; readonly reason: string };
 

@@ -5,7 +5,7 @@
  * zoo.cfg from them where there is none; this gives the same lines without a file. A variable that
  * both have means the same in both, except ZOO_SERVERS, whose forms tell themselves apart.
  */
-export interface EnvironmentEntry {
+interface EnvironmentEntry {
   readonly key: string;
   readonly value: string;
   /** The variable it comes from: complaints name it. */

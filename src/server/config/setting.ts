@@ -5,7 +5,7 @@
  * wrong limit that is not applied is worse than a server that says so and stops, so here every
  * unreadable value is a problem.
  */
-export type Reading<T> =
+type Reading<T> =
   | { readonly ok: true; readonly value: T; readonly warning?: string }
   | { readonly ok: false; readonly reason: string };
 
@@ -30,7 +30,7 @@ interface NumberLimits {
   readonly onlyPropertyInApache?: boolean;
 }
 
-export const int32Max = 0x7fffffff;
+const int32Max = 0x7fffffff;
 const int32Min = -0x80000000;
 
 export function integer(key: string, initial: number, limits: NumberLimits = {}): Setting<number> {

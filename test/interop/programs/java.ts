@@ -58,7 +58,7 @@ async function runJava(
       current = await current.startAgain();
     },
   });
-  await current.dispose();
+  if (current !== server) await current.dispose();
 }
 
 const extended = {

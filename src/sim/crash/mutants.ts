@@ -1,0 +1,243 @@
+/**
+ * Proof that the exploration sees what it looks for: each mutant breaks one rule of durability, by
+ * standing between the storage and its disk, and each must be caught. The storage itself has no
+ * switches for this.
+ */
+import type { DirectoryEntry, Disk, DiskError, DiskFile, OpenMode } from '../../ports/disk.js';
+import { join } from '../../storage/names.js';
+
+/** Hands everything on; mutants change what they break. */
+class DiskThrough implements Disk {
+  protected readonly inner: Disk;
+
+  constructor(inner: Disk) {
+    this.inner = inner;
+  }
+
+  openNow(path: string, mode: OpenMode): DiskFile {
+    return this.inner.openNow(path, mode);
+  }
+  existsNow(path: string): boolean {
+    return this.inner.existsNow(path);
+  }
+  sizeNow(path: string): number {
+    return this.inner.sizeNow(path);
+  }
+  listNow(directory: string): DirectoryEntry[] {
+    return this.inner.listNow(directory);
+  }
+  makeDirectoryNow(path: string): void {
+    this.inner.makeDirectoryNow(path);
+  }
+  renameNow(from: string, to: string): void {
+    this.inner.renameNow(from, to);
+  }
+  unlinkNow(path: string): void {
+    this.inner.unlinkNow(path);
+  }
+  unlink(path: string): Promise<void> {
+    return this.inner.unlink(path);
+  }
+  syncDirectoryNow(path: string): void {
+    this.inner.syncDirectoryNow(path);
+  }
+  syncDirectory(path: string): Promise<void> {
+    return this.inner.syncDirectory(path);
+  }
+  freeBytesNow(path: string): number {
+    return this.inner.freeBytesNow(path);
+  }
+  lockDirectoryNow(path: string): { release(): void } | { readonly heldByPid: number | null } {
+    return this.inner.lockDirectoryNow(path);
+  }
+}
+
+class FileThrough implements DiskFile {
+  protected readonly inner: DiskFile;
+
+  constructor(inner: DiskFile) {
+    this.inner = inner;
+  }
+
+  get path(): string {
+    return this.inner.path;
+  }
+  sizeNow(): number {
+    return this.inner.sizeNow();
+  }
+  readNow(into: Uint8Array, start: number, end: number, position: number): number {
+    return this.inner.readNow(into, start, end, position);
+  }
+  read(into: Uint8Array, start: number, end: number, position: number): Promise<number> {
+    return this.inner.read(into, start, end, position);
+  }
+  writeNow(bytes: Uint8Array, start: number, end: number, position: number): void {
+    this.inner.writeNow(bytes, start, end, position);
+  }
+  write(bytes: Uint8Array, start: number, end: number, position: number): Promise<void> {
+    return this.inner.write(bytes, start, end, position);
+  }
+  flush(done: (error: DiskError | null) => void): void {
+    this.inner.flush(done);
+  }
+  sync(): Promise<void> {
+    return this.inner.sync();
+  }
+  syncNow(): void {
+    this.inner.syncNow();
+  }
+  truncateNow(size: number): void {
+    this.inner.truncateNow(size);
+  }
+  closeNow(): void {
+    this.inner.closeNow();
+  }
+}
+
+/** Files whose syncs do nothing. */
+class Unsynced extends FileThrough {
+  override flush(done: (error: DiskError | null) => void): void {
+    done(null);
+  }
+  override sync(): Promise<void> {
+    return Promise.resolve();
+  }
+  override syncNow(): void {
+    // says it is done
+  }
+}
+
+class UnsyncedFiles extends DiskThrough {
+  readonly #isUnsynced: (path: string) => boolean;
+
+  constructor(inner: Disk, isUnsynced: (path: string) => boolean) {
+    super(inner);
+    this.#isUnsynced = isUnsynced;
+  }
+
+  override openNow(path: string, mode: OpenMode): DiskFile {
+    const file = super.openNow(path, mode);
+    return this.#isUnsynced(path) ? new Unsynced(file) : file;
+  }
+}
+
+class ForgetfulDirectories extends DiskThrough {
+  override syncDirectoryNow(): void {
+    // says it is done
+  }
+  override syncDirectory(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** Snapshots are written under their own name from the first byte on. */
+class NoUnfinishedNames extends DiskThrough {
+  static #final(path: string): string {
+    return path.replace(/\/\.(snapshot\.[^/]+)\.tmp$/, '/$1');
+  }
+
+  override openNow(path: string, mode: OpenMode): DiskFile {
+    const final = NoUnfinishedNames.#final(path);
+    if (final === path) return super.openNow(path, mode);
+    const file = super.openNow(final, super.existsNow(final) ? 'write' : mode);
+    file.truncateNow(0);
+    return file;
+  }
+  override existsNow(path: string): boolean {
+    return NoUnfinishedNames.#final(path) === path && super.existsNow(path);
+  }
+  override renameNow(from: string, to: string): void {
+    if (NoUnfinishedNames.#final(from) !== to) super.renameNow(from, to);
+  }
+}
+
+/** Deletes one log more than it was told to. */
+class GreedyPurge extends DiskThrough {
+  override async unlink(path: string): Promise<void> {
+    await super.unlink(path);
+    const slash = path.lastIndexOf('/');
+    if (!path.slice(slash + 1).startsWith('log.')) return;
+    const directory = path.slice(0, slash);
+    const logs = super
+      .listNow(directory)
+      .filter(({ name }) => name.startsWith('log.'))
+      .sort((a, b) => Number.parseInt(a.name.slice(4), 16) - Number.parseInt(b.name.slice(4), 16));
+    const [next] = logs;
+    if (next !== undefined && logs.length > 2) await super.unlink(join(directory, next.name));
+  }
+}
+
+/** Deletes the newest snapshots instead of the oldest. */
+class BackwardPurge extends DiskThrough {
+  override async unlink(path: string): Promise<void> {
+    const slash = path.lastIndexOf('/');
+    const directory = path.slice(0, slash);
+    if (!path.slice(slash + 1).startsWith('snapshot.')) {
+      await super.unlink(path);
+      return;
+    }
+    const names = super
+      .listNow(directory)
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith('snapshot.'))
+      .sort((a, b) => Number.parseInt(b.slice(9), 16) - Number.parseInt(a.slice(9), 16));
+    await super.unlink(join(directory, names[0] ?? ''));
+  }
+}
+
+/** The tail mark never reaches the disk. */
+class NoTailMark extends DiskThrough {
+  override openNow(path: string, mode: OpenMode): DiskFile {
+    const file = super.openNow(path, mode);
+    return path.endsWith('/.tail') ? new Unwritten(file) : file;
+  }
+}
+
+class Unwritten extends FileThrough {
+  override writeNow(): void {
+    // gone
+  }
+}
+
+/** The tail mark moves ahead of what is durable. */
+class BoastfulTailMark extends DiskThrough {
+  override openNow(path: string, mode: OpenMode): DiskFile {
+    const file = super.openNow(path, mode);
+    if (path.endsWith('/.tail')) return new Unsynced(file);
+    return baseName(path).startsWith('log.') ? new LateFlush(file) : file;
+  }
+}
+
+/** Says it is done, and is some time later. */
+class LateFlush extends FileThrough {
+  override flush(done: (error: DiskError | null) => void): void {
+    done(null);
+    void Promise.resolve().then(() => this.inner.flush(() => undefined));
+  }
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+export interface CrashMutant {
+  readonly name: string;
+  readonly wrap: (disk: Disk) => Disk;
+}
+
+export const crashMutants: readonly CrashMutant[] = [
+  { name: 'directories are not synced', wrap: (disk) => new ForgetfulDirectories(disk) },
+  {
+    name: 'acknowledged before the log is durable',
+    wrap: (disk) => new UnsyncedFiles(disk, (path) => baseName(path).startsWith('log.')),
+  },
+  { name: 'acknowledged while the log is becoming durable', wrap: (disk) => new BoastfulTailMark(disk) },
+  { name: 'snapshots are written in place', wrap: (disk) => new NoUnfinishedNames(disk) },
+  {
+    name: 'snapshots are renamed before they are durable',
+    wrap: (disk) => new UnsyncedFiles(disk, (path) => path.endsWith('.tmp')),
+  },
+  { name: 'purge deletes a log that a snapshot needs', wrap: (disk) => new GreedyPurge(disk) },
+  { name: 'purge deletes the newest snapshots', wrap: (disk) => new BackwardPurge(disk) },
+  { name: 'no tail mark', wrap: (disk) => new NoTailMark(disk) },
+];

@@ -1,0 +1,147 @@
+/**
+ * One server's disk for a crash scenario: a Storage on a simulated disk, driven by a history. What the
+ * outside world was told is noted between the disk's changes, so that for any moment it is known what
+ * must still be there after a crash at that moment, and what may be.
+ */
+import { assert } from '../../base/assert.js';
+import type { SeededRandom } from '../../base/random.js';
+import type { Clock } from '../../ports/clock.js';
+import type { Disk } from '../../ports/disk.js';
+import { silentLogger } from '../../ports/logger.js';
+import { TxnBatch } from '../../protocol/txn-batch.js';
+import type { Zxid } from '../../protocol/zxid.js';
+import { Storage, type StorageOptions } from '../../storage/storage.js';
+import type { Tree } from '../../tree/tree.js';
+import { simCompression } from '../compression.js';
+import type { History } from './history.js';
+
+/** Told or done at a moment between two changes of the disk. */
+export interface CrashMark {
+  /** Appended: may be there after a crash from now on. Acknowledged: must be there. */
+  readonly kind: 'appended' | 'acknowledged';
+  readonly zxid: Zxid;
+}
+
+/** Time does not matter here, only order. */
+export const stillClock: Clock = {
+  wallMs: () => 0,
+  monotonicMs: () => 0,
+  after() {
+    throw new Error('nothing in storage waits for time to pass');
+  },
+  soon(run) {
+    void Promise.resolve().then(run);
+  },
+};
+
+export const dataDir = '/data';
+
+/** Small numbers, so that rare paths are common. */
+export function storageOptions(disk: Disk, given: Partial<StorageOptions> = {}): StorageOptions {
+  return {
+    disk,
+    compression: simCompression,
+    clock: stillClock,
+    logger: silentLogger,
+    snapDir: dataDir,
+    logDir: dataDir,
+    preAllocBytes: 8192,
+    txnLogSizeLimitBytes: -1,
+    forceSync: true,
+    fsyncWarningMs: 1000,
+    snapshotCompression: '',
+    snapRetainCount: 3,
+    trustEmptySnapshot: false,
+    autoCreateDb: true,
+    treeOptions: {},
+    serializeLastProcessedZxid: true,
+    onFatal(error) {
+      throw error;
+    },
+    ...given,
+  };
+}
+
+export class CrashWorld {
+  readonly history: History;
+  readonly random: SeededRandom;
+  readonly #disk: Disk;
+  readonly #options: Partial<StorageOptions>;
+  readonly #mark: (mark: CrashMark) => void;
+  #storage: Storage | null = null;
+  #tree: Tree | null = null;
+  #sessions = new Map<bigint, number>();
+
+  constructor(parts: {
+    readonly disk: Disk;
+    readonly history: History;
+    readonly random: SeededRandom;
+    readonly options?: Partial<StorageOptions>;
+    readonly mark: (mark: CrashMark) => void;
+  }) {
+    this.#disk = parts.disk;
+    this.history = parts.history;
+    this.random = parts.random;
+    this.#options = parts.options ?? {};
+    this.#mark = parts.mark;
+  }
+
+  get storage(): Storage {
+    assert(this.#storage !== null, 'the server runs');
+    return this.#storage;
+  }
+
+  async start(): Promise<void> {
+    this.#storage = Storage.open(storageOptions(this.#disk, this.#options));
+    const { tree, sessions, lastZxid } = await this.#storage.recover();
+    assert(lastZxid === this.history.zxid || this.history.zxid % 0x1_0000_0000n === 0n, 'all is there');
+    this.#tree = tree;
+    this.#sessions = sessions;
+  }
+
+  stop(): void {
+    this.storage.close();
+    this.#storage = null;
+  }
+
+  /** Appends without flushing. */
+  append(count: number): void {
+    const batch = this.history.next(count, new TxnBatch());
+    this.#mark({ kind: 'appended', zxid: this.history.zxid });
+    this.storage.append(batch);
+    for (let i = 0; i < batch.count; i++) this.#apply(batch, i);
+  }
+
+  /** Resolves when the server would have answered its clients. */
+  async flush(): Promise<void> {
+    const { zxid } = this.history;
+    await new Promise<void>((resolve) => {
+      this.storage.flush(() => {
+        this.#mark({ kind: 'acknowledged', zxid });
+        resolve();
+      });
+    });
+  }
+
+  async write(batches: number): Promise<void> {
+    for (let i = 0; i < batches; i++) {
+      this.append(this.random.between(1, 4));
+      await this.flush();
+    }
+  }
+
+  /** As the server does it: a new log, and the snapshot beside it. */
+  snapshot(): Promise<unknown> {
+    assert(this.#tree !== null, 'the server runs');
+    this.storage.rollLog();
+    return this.storage.takeSnapshot(this.#tree, this.#sessions);
+  }
+
+  /** A server applies what is durable; here it makes no difference to the disk. */
+  #apply(batch: TxnBatch, index: number): void {
+    assert(this.#tree !== null, 'the server runs');
+    const start = batch.payloadStart(index);
+    this.#tree.apply(batch.bytes, start, batch.payloadEnd(index));
+    this.#sessions = new Map(this.history.sessions);
+  }
+}

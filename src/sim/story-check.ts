@@ -1,0 +1,241 @@
+/**
+ * Judges what one connection was told, frame by frame, while the model stands where the frame says it
+ * stands: answers and their order, events and theirs.
+ */
+import { ErrorCode, errorName } from '../protocol/errors.js';
+import { OpCode, opName } from '../protocol/opcodes.js';
+import { Reader } from '../protocol/reader.js';
+import { responseCodecOf, type Codec, type MultiResult } from '../protocol/records.js';
+import { Writer } from '../protocol/writer.js';
+import { formatZxid, type Zxid } from '../protocol/zxid.js';
+import type { AuthId, Frame, SentRequest, Story } from './history.js';
+import { readModel } from './model-reads.js';
+import { ModelWatches, type OwedEvent } from './model-watches.js';
+import type { Change, Model, WriteOutcome } from './model.js';
+import { describeRequest } from './requests.js';
+
+export interface Verdicts {
+  /** What the transaction did that this request became; undefined: it became none. */
+  outcomeOf(request: SentRequest, zxid: Zxid): WriteOutcome | undefined;
+  /** The session ended, sooner or later. */
+  isEnded(session: bigint): boolean;
+  fail(invariant: string, message: string): void;
+}
+
+type Reply = Extract<Frame, { kind: 'reply' }>;
+
+export class StoryCheck {
+  readonly story: Story;
+  readonly #model: Model;
+  readonly #verdicts: Verdicts;
+  readonly #watches: ModelWatches;
+  readonly #owed: (OwedEvent & { readonly zxid: Zxid })[] = [];
+  readonly #catchUp: OwedEvent[] = [];
+  #caller: readonly AuthId[];
+  /** Frames that are still to be judged. */
+  left: number;
+
+  constructor(story: Story, model: Model, verdicts: Verdicts) {
+    this.story = story;
+    this.#model = model;
+    this.#verdicts = verdicts;
+    this.#watches = new ModelWatches(model);
+    this.#caller = [{ scheme: 'ip', id: story.address }];
+    this.left = story.frames.length;
+  }
+
+  /** The model has moved on by one transaction. */
+  onChanges(changes: readonly Change[], zxid: Zxid): void {
+    if (this.left === 0 || this.#watches.isEmpty) return;
+    for (const change of changes) {
+      for (const event of this.#watches.fire(change, this.#caller)) {
+        this.#owed.push({ ...event, zxid });
+      }
+    }
+  }
+
+  onFrame(frame: Frame): void {
+    this.left--;
+    if (frame.kind === 'event') {
+      this.#onEvent(frame.type, frame.path, frame.zxid);
+      return;
+    }
+    const isOutOfLine = frame.kind === 'reply' && frame.request.body.op === OpCode.auth;
+    const owed = this.#owed[0];
+    if (owed !== undefined && !isOutOfLine) {
+      const what = `event ${owed.type} of ${owed.path} for ${formatZxid(owed.zxid)}`;
+      this.#fail('W3', `${what} had not come before ${describeFrame(frame)}`);
+      this.#owed.length = 0;
+    }
+    if (frame.kind === 'reply') this.#onReply(frame);
+    if (this.#catchUp.length > 0 && !isOutOfLine) {
+      this.#fail('W5', `events without a zxid came before ${describeFrame(frame)}`);
+      this.#catchUp.length = 0;
+    }
+  }
+
+  #onEvent(type: number, path: string, zxid: Zxid): void {
+    if (zxid === -1n) {
+      this.#catchUp.push({ type, path });
+      return;
+    }
+    const owed = this.#owed.shift();
+    const isOwed = owed?.type === type && owed.path === path && owed.zxid === zxid;
+    if (isOwed) return;
+    const due = owed === undefined ? 'none is due' : `due is ${owed.type} of ${owed.path}`;
+    this.#fail('W1', `event ${type} of ${path} for ${formatZxid(zxid)} came, ${due}`);
+  }
+
+  #onReply(reply: Reply): void {
+    const { request, zxid, error } = reply;
+    const { body } = request;
+    if (body.op === OpCode.auth) {
+      if (error !== ErrorCode.ok) this.#fail('A1', `authentication failed: ${errorName(error)}`);
+      return;
+    }
+    this.#caller = request.caller;
+    const isRefusal = error === ErrorCode.unimplemented && zxid === -1n;
+    if (!isRefusal && zxid < request.floor) {
+      this.#fail('C6', `${name(request)} was answered at ${formatZxid(zxid)}, and ${formatZxid(request.floor)} had been shown before it was sent`);
+    }
+    if (request.isMangled) {
+      this.#expect(reply, ErrorCode.marshallingError, null);
+      return;
+    }
+    if (body.op === OpCode.setWatches2) {
+      this.#onSetWatches(reply);
+      return;
+    }
+    const written = this.#verdicts.outcomeOf(request, zxid);
+    if (written !== undefined) {
+      this.#expect(reply, written.error, written.value);
+      return;
+    }
+    if (isWrite(body.op)) {
+      this.#fail('C2', `${name(request)} was answered at ${formatZxid(zxid)}, which is not its transaction`);
+      return;
+    }
+    if (this.#isOver(reply)) return;
+    const session = request.session;
+    const outcome = readModel(this.#model, body, {
+      session,
+      caller: request.caller,
+      watches: this.#watches,
+    });
+    this.#expect(reply, outcome.error, outcome.value);
+  }
+
+  /** A session that is being closed gets no more answers; it must end then. */
+  #isOver(reply: Reply): boolean {
+    if (reply.error !== ErrorCode.sessionExpired) return false;
+    if (!this.#verdicts.isEnded(reply.request.session)) {
+      this.#fail('E4', `${name(reply.request)} was told that its session had expired; it had not`);
+    }
+    return true;
+  }
+
+  #onSetWatches(reply: Reply): void {
+    const { request } = reply;
+    if (request.body.op !== OpCode.setWatches2 || this.#isOver(reply)) return;
+    const expected = this.#watches.setAgain(request.body.value, request.caller);
+    const seen = this.#catchUp.map((event) => `${event.type} ${event.path}`).join(', ');
+    const owed = expected.map((event) => `${event.type} ${event.path}`).join(', ');
+    if (seen !== owed) this.#fail('W5', `after setWatches came [${seen}], due was [${owed}]`);
+    this.#catchUp.length = 0;
+    this.#expect(reply, ErrorCode.ok, {});
+  }
+
+  #expect(reply: Reply, error: number, value: unknown): void {
+    const { request } = reply;
+    if (reply.error !== error) {
+      const due = errorName(error);
+      this.#fail('C2', `${name(request)} at ${formatZxid(reply.zxid)} got ${errorName(reply.error)}, due is ${due}`);
+      return;
+    }
+    const codec = responseCodecOf(request.body.op as number) as Codec<unknown>;
+    const due = error === ErrorCode.ok ? encode(codec, value ?? {}) : new Uint8Array(0);
+    const got = error === ErrorCode.ok ? inOrder(codec, request, reply.bytes) : reply.bytes;
+    if (due.length === got.length && due.every((byte, i) => byte === got[i])) return;
+    const invariant = isWrite(request.body.op) ? 'C2' : 'C3';
+    const seen = error === ErrorCode.ok ? show(codec, reply.bytes) : `${reply.bytes.length} bytes`;
+    const wanted = error === ErrorCode.ok ? text(value) : 'nothing';
+    this.#fail(invariant, `${name(request)} at ${formatZxid(reply.zxid)} got ${seen}, due is ${wanted}`);
+  }
+
+  #fail(invariant: string, what: string): void {
+    this.#verdicts.fail(invariant, `${this.story.client}, connection ${this.story.id}: ${what}`);
+  }
+}
+
+export function isWrite(op: number): boolean {
+  switch (op) {
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL:
+    case OpCode.delete:
+    case OpCode.setData:
+    case OpCode.setACL:
+    case OpCode.multi:
+    case OpCode.closeSession:
+      return true;
+    default:
+      return false;
+  }
+}
+
+function encode(codec: Codec<unknown>, value: unknown): Uint8Array {
+  const writer = new Writer(256);
+  codec.write(writer, value);
+  return writer.take();
+}
+
+/** Lists of names have no order that anybody promises: theirs is the alphabet's, as the model's. */
+function inOrder(codec: Codec<unknown>, request: SentRequest, bytes: Uint8Array): Uint8Array {
+  switch (request.body.op) {
+    case OpCode.getChildren:
+    case OpCode.getChildren2:
+    case OpCode.getEphemerals:
+    case OpCode.multiRead:
+      break;
+    default:
+      return bytes;
+  }
+  const value = codec.read(new Reader().reset(bytes, 0, bytes.length)) as Record<string, unknown>;
+  const sorted: Record<string, unknown> = { ...value };
+  for (const key of ['children', 'ephemerals']) {
+    if (Array.isArray(value[key])) sorted[key] = (value[key] as string[]).toSorted();
+  }
+  if (Array.isArray(value['results'])) {
+    sorted['results'] = (value['results'] as MultiResult[]).map((one) =>
+      one.type === OpCode.getChildren
+        ? { ...one, result: { children: (one.result.children ?? []).map((child) => child ?? '').sort() } }
+        : one,
+    );
+  }
+  return encode(codec, sorted);
+}
+
+function show(codec: Codec<unknown>, bytes: Uint8Array): string {
+  try {
+    return text(codec.read(new Reader().reset(bytes, 0, bytes.length)));
+  } catch {
+    return `${bytes.length} bytes that are no ${codec.name}`;
+  }
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part === 'bigint') return part.toString();
+    return part instanceof Uint8Array ? [...part].join(' ') : part;
+  });
+}
+
+function name(request: SentRequest): string {
+  return describeRequest(request.xid, request.body).slice(0, 200);
+}
+
+function describeFrame(frame: Frame): string {
+  const at = formatZxid(frame.zxid);
+  return frame.kind === 'reply' ? `the reply to ${opName(frame.request.body.op)} xid=${frame.request.xid} at ${at}` : `a ${frame.kind} at ${at}`;
+}
