@@ -70,6 +70,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   #listing: Listing | null = null;
   #held: Writer | null = null;
   #isPaused = false;
+  #isContinuing = false;
   #receivedMs = 0;
 
   constructor(port: ClientPort, socket: Socket, nowMs: number) {
@@ -86,7 +87,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   }
 
   get isReading(): boolean {
-    return !this.#isPaused;
+    return !this.#isPaused && !this.isClosed;
   }
 
   get hasUnanswered(): boolean {
@@ -141,6 +142,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const word = fourLetterWordOf(this.#reader.reset(first, 0, 4).readUint32());
     if (word !== null) {
       this.#phase = 'closing';
+      this.packetsReceived++;
+      this.port.stats.packetsReceived++;
       const rest = this.#reader.reset(bytes, at, end);
       this.port.answerWord(word, rest.remaining >= 8 ? rest.readLong() : null, this);
       return end;
@@ -439,7 +442,19 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       this.port.buffers.give(out);
       return;
     }
-    if (this.socket.write(out.bytes, 0, out.pos)) this.port.buffers.give(out);
+    if (!this.socket.write(out.bytes, 0, out.pos)) return;
+    this.port.buffers.give(out);
+    // the network took it all at once, so no drain will come: what waited for room goes on next turn
+    if (this.#unanswered.peek()?.kind === 'frame') this.#continueSoon();
+  }
+
+  #continueSoon(): void {
+    if (this.#isContinuing) return;
+    this.#isContinuing = true;
+    this.port.soon(() => {
+      this.#isContinuing = false;
+      if (!this.isClosed) this.onDrain();
+    });
   }
 
   #outputWaiting(): number {

@@ -71,6 +71,11 @@ export class SimDisk implements Disk {
     this.#locked.clear();
   }
 
+  /** The process is gone, the machine is not: another process begins with what the cache holds. */
+  restart(): void {
+    this.#locked.clear();
+  }
+
   get calls(): number {
     return this.#calls;
   }

@@ -87,7 +87,8 @@ export class Arena {
   /** Whether a slot for so many bytes would be of the same size as this one. */
   fits(ref: number, byteCount: number): boolean {
     return (
-      byteCount <= SLOT_BYTES_MAX && this.#classOfPage[ref >>> REF_PAGE_SHIFT] === classOf(byteCount)
+      byteCount <= SLOT_BYTES_MAX &&
+      this.#classOfPage[ref >>> REF_PAGE_SHIFT] === classOf(byteCount)
     );
   }
 

@@ -70,7 +70,7 @@ export class Contents {
   /** Whether [start, end) is the path of the znode; the root's is empty here. */
   isPathOf(id: NodeId, bytes: Uint8Array, start: number, end: number): boolean {
     let at = end;
-    for (let node = id; node !== ROOT; ) {
+    for (let node = id; node !== ROOT;) {
       const segment = this.nodes.segmentOf(node);
       const record = this.nodes.offsetOf(node);
       const word = segment[record + W_NAME]!;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { MissingError, temporaryDirectory } from '../support/machine.js';
+import type { ConnectReply } from '../support/raw-client.js';
 import type { ServerOptions, ServerProcess } from '../support/server-process.js';
 import { differences, pictureOf, type Picture } from './cross-load/dump.js';
 import { Load } from './cross-load/load.js';
@@ -40,6 +41,7 @@ interface Written {
   /** The highest zxid that was answered before the last kill. */
   readonly answered: bigint;
   readonly snapshots: readonly string[];
+  readonly sessions: readonly ConnectReply[];
 }
 
 async function write(
@@ -54,7 +56,7 @@ async function write(
   const lives = random.between(2, 3);
   for (let life = 1; life <= lives; life += 1) {
     await load.attach(server);
-    await load.run(random.between(4, 14));
+    await load.run(random.between(4, 25));
     await sleep(random.below(20));
     await server.kill('SIGKILL');
     const seen = await load.highestAnswered();
@@ -63,19 +65,21 @@ async function write(
   }
   await server.dispose();
   const files = readdirSync(join(dataDir, 'version-2'));
-  return { answered, snapshots: files.filter((name) => name.startsWith('snapshot.')) };
+  const snapshots = files.filter((name) => name.startsWith('snapshot.'));
+  return { answered, snapshots, sessions: load.clients.map((client) => client.session) };
 }
 
 async function read(
   target: Target,
   compression: Compression,
   source: string,
+  sessions: readonly ConnectReply[],
 ): Promise<Picture> {
   const dataDir = temporaryDirectory('copy');
   cpSync(source, dataDir, { recursive: true });
   const server = await target.start(optionsFor(compression, dataDir));
   try {
-    return await pictureOf(server);
+    return await pictureOf(server, sessions);
   } finally {
     await server.dispose();
     rmSync(dataDir, { recursive: true, force: true });
@@ -107,7 +111,9 @@ async function round(
   try {
     const written = await write(writer, compression, dataDir, new SeededRandom(seed));
     const pictures: Picture[] = [];
-    for (const reader of readers) pictures.push(await read(reader, compression, dataDir));
+    for (const reader of readers) {
+      pictures.push(await read(reader, compression, dataDir, written.sessions));
+    }
     const [first] = pictures;
     if (first === undefined) return;
     const problems = pictures.slice(1).flatMap((other) => differences(first, other));

@@ -109,6 +109,7 @@ class ChildServer implements ServerProcess {
   /** Directories of earlier processes on the same data: thrown away at the very end. */
   readonly #inherited: readonly string[];
   #exit: Exit | null = null;
+  #isToEnd = false;
 
   constructor(
     launch: Launch,
@@ -143,7 +144,9 @@ class ChildServer implements ServerProcess {
         living.delete(this.#child);
         this.#exit = { code, signal };
         // nobody asked for it: say what it said, or the failures that follow explain nothing
-        if (signal === null && code !== 0) console.error(`a server ended by itself:\n${this.#tail()}`);
+        if (!this.#isToEnd) {
+          console.error(`a server ended by itself (${code ?? signal}):\n${this.#tail()}`);
+        }
         resolve(this.#exit);
       };
       this.#child.once('error', () => {
@@ -185,12 +188,14 @@ class ChildServer implements ServerProcess {
   }
 
   async kill(signal: NodeJS.Signals): Promise<Exit> {
+    this.#isToEnd = true;
     if (this.#exit === null) this.#child.kill(signal);
     return await this.exited;
   }
 
   async stop(): Promise<Exit> {
     if (this.#exit !== null) return this.#exit;
+    this.#isToEnd = true;
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000);
     try {

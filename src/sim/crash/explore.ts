@@ -88,6 +88,7 @@ class Explorer {
     const disk = new SimDisk({ onStep: (step) => recording?.onStep(step) });
     const world = new CrashWorld({
       disk: wrap(disk),
+      sim: disk,
       history: this.#history,
       random,
       options,

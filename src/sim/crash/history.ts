@@ -77,19 +77,30 @@ function hex(bytes: Uint8Array): string {
   return text;
 }
 
+interface Past {
+  readonly zxid: Zxid;
+  readonly payload: Uint8Array;
+  /** After it. */
+  readonly state: string;
+  readonly sessions: ReadonlyMap<bigint, number>;
+}
+
 export class History {
-  readonly tree = new Tree();
-  readonly sessions = new Map<bigint, number>();
+  /** What a server has that lost nothing. */
+  tree = new Tree();
+  sessions = new Map<bigint, number>();
   readonly #random: SeededRandom;
-  readonly #states = new Map<Zxid, string>();
-  readonly #paths = ['/'];
+  readonly #initial: string;
+  readonly #past = new Map<Zxid, Past>();
+  /** Of znodes that are not ephemeral. */
+  #paths = ['/'];
   #zxid: Zxid;
   #nextSession = 0x100000000000000n;
 
   constructor(random: SeededRandom) {
     this.#random = random;
     this.#zxid = 0n;
-    this.#states.set(0n, describeState(this.tree, this.sessions));
+    this.#initial = describeState(this.tree, this.sessions);
   }
 
   /** Of the last transaction. */
@@ -99,7 +110,8 @@ export class History {
 
   /** What there was right after that transaction. */
   stateAt(zxid: Zxid): string {
-    return present(this.#states.get(zxid), `history knows the state at ${zxid}`);
+    if (zxid === 0n) return this.#initial;
+    return present(this.#past.get(zxid), `history knows the state at ${zxid}`).state;
   }
 
   /** The next few transactions; they have happened then. */
@@ -111,6 +123,20 @@ export class History {
   /** The next transactions begin a new epoch. */
   nextEpoch(): void {
     this.#zxid = ((this.#zxid >> 32n) + 1n) << 32n;
+  }
+
+  /** What came after that transaction was lost, legally, and did not happen. */
+  rewind(zxid: Zxid): void {
+    const kept = [...this.#past.values()].filter((past) => past.zxid <= zxid);
+    this.#past.clear();
+    this.tree = new Tree();
+    for (const past of kept) {
+      this.tree.apply(past.payload, 0, past.payload.length);
+      this.#past.set(past.zxid, past);
+    }
+    this.sessions = new Map(kept.at(-1)?.sessions ?? []);
+    this.#zxid = zxid;
+    this.#paths = this.#paths.filter((path) => this.tree.findPath(path) !== NO_NODE);
   }
 
   #add(batch: TxnBatch, draft: Draft): void {
@@ -129,7 +155,8 @@ export class History {
     const whole = payload(zxidOfParts(this.tree.digestHigh, this.tree.digestLow));
     batch.begin().writeBytes(whole, 0, whole.length);
     batch.finish();
-    this.#states.set(zxid, describeState(this.tree, this.sessions));
+    const state = describeState(this.tree, this.sessions);
+    this.#past.set(zxid, { zxid, payload: whole, state, sessions: new Map(this.sessions) });
   }
 
   #draft(): Draft {

@@ -154,7 +154,7 @@ class NoUnfinishedNames extends DiskThrough {
 /** Deletes one log more than it was told to. */
 class GreedyPurge extends DiskThrough {
   override async unlink(path: string): Promise<void> {
-    await super.unlink(path);
+    if (super.existsNow(path)) await super.unlink(path);
     const slash = path.lastIndexOf('/');
     if (!path.slice(slash + 1).startsWith('log.')) return;
     const directory = path.slice(0, slash);
@@ -182,6 +182,14 @@ class BackwardPurge extends DiskThrough {
       .filter((name) => name.startsWith('snapshot.'))
       .sort((a, b) => Number.parseInt(b.slice(9), 16) - Number.parseInt(a.slice(9), 16));
     await super.unlink(join(directory, names[0] ?? ''));
+  }
+}
+
+/** A torn end is cut off, and not for good. */
+class UnsyncedCut extends DiskThrough {
+  override openNow(path: string, mode: OpenMode): DiskFile {
+    const file = super.openNow(path, mode);
+    return mode === 'write' && baseName(path).startsWith('log.') ? new Unsynced(file) : file;
   }
 }
 
@@ -239,5 +247,6 @@ export const crashMutants: readonly CrashMutant[] = [
   },
   { name: 'purge deletes a log that a snapshot needs', wrap: (disk) => new GreedyPurge(disk) },
   { name: 'purge deletes the newest snapshots', wrap: (disk) => new BackwardPurge(disk) },
+  { name: 'the cut of a torn end is not synced', wrap: (disk) => new UnsyncedCut(disk) },
   { name: 'no tail mark', wrap: (disk) => new NoTailMark(disk) },
 ];

@@ -161,6 +161,38 @@ export const crashScenarios: readonly CrashScenario[] = [
     },
   },
   {
+    name: 'start after kill -9, with transactions that nobody waited for',
+    async before(world) {
+      await world.start();
+      await world.write(2);
+      world.append(3);
+      world.kill();
+    },
+    async run(world) {
+      await world.start();
+      await world.write(2);
+      world.stop();
+    },
+  },
+  {
+    name: 'start on a log with a torn end',
+    async before(world) {
+      await world.start();
+      await world.write(2);
+      const { zxid } = world.history;
+      world.append(4);
+      world.kill();
+      world.tear();
+      world.history.rewind(zxid);
+    },
+    async run(world) {
+      await world.start();
+      await world.write(2);
+      world.storage.rollLog();
+      await world.write(1);
+    },
+  },
+  {
     name: 'a new epoch',
     before: (world) => world.start(),
     async run(world) {

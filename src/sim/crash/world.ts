@@ -3,16 +3,19 @@
  * outside world was told is noted between the disk's changes, so that for any moment it is known what
  * must still be there after a crash at that moment, and what may be.
  */
-import { assert } from '../../base/assert.js';
+import { assert, present } from '../../base/assert.js';
 import type { SeededRandom } from '../../base/random.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Disk } from '../../ports/disk.js';
 import { silentLogger } from '../../ports/logger.js';
 import { TxnBatch } from '../../protocol/txn-batch.js';
 import type { Zxid } from '../../protocol/zxid.js';
+import { logName, versionDirectory } from '../../storage/names.js';
+import { readTailMark } from '../../storage/tail-mark.js';
 import { Storage, type StorageOptions } from '../../storage/storage.js';
 import type { Tree } from '../../tree/tree.js';
 import { simCompression } from '../compression.js';
+import type { SimDisk } from '../disk.js';
 import type { History } from './history.js';
 
 /** Told or done at a moment between two changes of the disk. */
@@ -64,6 +67,7 @@ export function storageOptions(disk: Disk, given: Partial<StorageOptions> = {}):
 
 export class CrashWorld {
   readonly history: History;
+  readonly sim: SimDisk;
   readonly random: SeededRandom;
   readonly #disk: Disk;
   readonly #options: Partial<StorageOptions>;
@@ -71,15 +75,21 @@ export class CrashWorld {
   #storage: Storage | null = null;
   #tree: Tree | null = null;
   #sessions = new Map<bigint, number>();
+  /** Appended and not yet durable, with the sessions after each. */
+  #pending: { readonly batch: TxnBatch; readonly sessions: Map<bigint, number> }[] = [];
 
   constructor(parts: {
+    /** As the storage sees it. */
     readonly disk: Disk;
+    /** The simulated disk under it. */
+    readonly sim: SimDisk;
     readonly history: History;
     readonly random: SeededRandom;
     readonly options?: Partial<StorageOptions>;
     readonly mark: (mark: CrashMark) => void;
   }) {
     this.#disk = parts.disk;
+    this.sim = parts.sim;
     this.history = parts.history;
     this.random = parts.random;
     this.#options = parts.options ?? {};
@@ -104,20 +114,42 @@ export class CrashWorld {
     this.#storage = null;
   }
 
+  /** kill -9: what was appended stays in the page cache, and nobody was told about it. */
+  kill(): void {
+    this.#storage = null;
+    this.#pending = [];
+    this.sim.restart();
+  }
+
+  /**
+   * What a power failure does to a write that was not flushed: a hole in its first record, the others
+   * as they should be. After `kill`; durable when it returns.
+   */
+  tear(): void {
+    const directory = `${dataDir}/${versionDirectory}`;
+    const mark = present(readTailMark(this.sim, directory), 'the log was flushed once');
+    const file = this.sim.openNow(`${directory}/${logName(mark.logZxid)}`, 'write');
+    file.writeNow(new Uint8Array(16), 0, 16, mark.offset + 20);
+    file.syncNow();
+    file.closeNow();
+  }
+
   /** Appends without flushing. */
   append(count: number): void {
     const batch = this.history.next(count, new TxnBatch());
     this.#mark({ kind: 'appended', zxid: this.history.zxid });
     this.storage.append(batch);
-    for (let i = 0; i < batch.count; i++) this.#apply(batch, i);
+    this.#pending.push({ batch, sessions: new Map(this.history.sessions) });
   }
 
   /** Resolves when the server would have answered its clients. */
   async flush(): Promise<void> {
     const { zxid } = this.history;
+    const { length } = this.#pending;
     await new Promise<void>((resolve) => {
       this.storage.flush(() => {
         this.#mark({ kind: 'acknowledged', zxid });
+        this.#apply(length);
         resolve();
       });
     });
@@ -132,16 +164,18 @@ export class CrashWorld {
 
   /** As the server does it: a new log, and the snapshot beside it. */
   snapshot(): Promise<unknown> {
-    assert(this.#tree !== null, 'the server runs');
     this.storage.rollLog();
-    return this.storage.takeSnapshot(this.#tree, this.#sessions);
+    return this.storage.takeSnapshot(present(this.#tree, 'the server runs'), this.#sessions);
   }
 
-  /** A server applies what is durable; here it makes no difference to the disk. */
-  #apply(batch: TxnBatch, index: number): void {
-    assert(this.#tree !== null, 'the server runs');
-    const start = batch.payloadStart(index);
-    this.#tree.apply(batch.bytes, start, batch.payloadEnd(index));
-    this.#sessions = new Map(this.history.sessions);
+  /** What is durable is applied, and nothing else: no snapshot may hold what no log does. */
+  #apply(count: number): void {
+    const tree = present(this.#tree, 'the server runs');
+    for (const { batch, sessions } of this.#pending.splice(0, count)) {
+      for (let i = 0; i < batch.count; i++) {
+        tree.apply(batch.bytes, batch.payloadStart(i), batch.payloadEnd(i));
+      }
+      this.#sessions = sessions;
+    }
   }
 }

@@ -1,6 +1,7 @@
 /** All that a server shows of its data, as lines: znodes with stat and ACL, ephemerals, digests. */
 import { fourLetterWord } from '../../support/four-letter.js';
 import type { ServerProcess } from '../../support/server-process.js';
+import type { ConnectReply } from '../../support/raw-client.js';
 import { TestClient } from '../../support/test-client.js';
 import { superPassword } from '../suite.js';
 
@@ -11,6 +12,8 @@ export interface Picture {
   /** Of the 4lw hash: zxid to digest. */
   readonly digests: ReadonlyMap<string, string>;
   readonly digestMismatches: string;
+  /** What became of each session that the writer had when it was killed. */
+  readonly sessions: readonly string[];
   /** Before this picture was taken. */
   readonly zxid: bigint;
 }
@@ -54,7 +57,22 @@ function ephemeralsIn(dump: string): string[] {
   return owners.sort();
 }
 
-export async function pictureOf(server: ServerProcess): Promise<Picture> {
+/** Takes the session up by id and password, as its client would. */
+async function sessionLine(server: ServerProcess, earlier: ConnectReply): Promise<string> {
+  const client = await TestClient.open(server);
+  const { sessionId, password } = earlier;
+  const reply = await client.handshake({ sessionId, password, timeoutMs: 60_000 });
+  const id = sessionId.toString(16);
+  if (reply?.sessionId !== sessionId) return `${id} is gone`;
+  const ephemerals = await client.getEphemerals('/');
+  client.destroy();
+  return `${id} timeout ${reply.timeoutMs} ${(ephemerals.value ?? []).join(' ')}`;
+}
+
+export async function pictureOf(
+  server: ServerProcess,
+  sessions: readonly ConnectReply[],
+): Promise<Picture> {
   const client = await TestClient.connect(server, { timeoutMs: 60_000 });
   const znodes = new Map<string, string>();
   const { zxid } = await client.ping();
@@ -66,12 +84,15 @@ export async function pictureOf(server: ServerProcess): Promise<Picture> {
     if (digest !== undefined) digests.set(at, digest);
   }
   const monitored = await fourLetterWord(server, 'mntr');
+  const lines: string[] = [];
+  for (const session of sessions) lines.push(await sessionLine(server, session));
   const picture = {
     znodes,
     ephemerals: ephemeralsIn(await fourLetterWord(server, 'dump')),
     digests,
     digestMismatches: /zk_digest_mismatches_count\t(\d+)/.exec(monitored)?.[1] ?? 'none shown',
     zxid: zxid - 1n,
+    sessions: lines,
   };
   await client.close();
   return picture;
@@ -87,6 +108,10 @@ export function differences(one: Picture, other: Picture): string[] {
   }
   const [left, right] = [one.ephemerals.join('\n     '), other.ephemerals.join('\n     ')];
   if (left !== right) lines.push(`ephemerals:\n     ${left}\n     and\n     ${right}`);
+  for (const [index, line] of one.sessions.entries()) {
+    const there = other.sessions[index] ?? '';
+    if (line !== there) lines.push(`session:\n     ${line}\n     ${there}`);
+  }
   for (const zxid of new Set([...one.digests.keys(), ...other.digests.keys()])) {
     const [first, second] = [one.digests.get(zxid), other.digests.get(zxid)];
     if (first !== second) lines.push(`digest at ${zxid}: ${first ?? 'none'} and ${second ?? 'none'}`);
