@@ -413,6 +413,11 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     out.patchInt(this.#replyStart + 16, error);
   }
 
+  /** Says `error` in the header and keeps the body. */
+  patchError(out: Writer, error: number): void {
+    out.patchInt(this.#replyStart + 16, error);
+  }
+
   endReply(out: Writer): void {
     const length = out.pos - this.#replyStart - 4;
     out.patchInt(this.#replyStart, length);

@@ -12,6 +12,7 @@ import type { Writer } from '../protocol/writer.js';
 import type { NodeId, Tree } from '../tree/tree.js';
 import type { Acl, Caller } from '../txn/authorize.js';
 import { writeAcls } from '../txn/acl-codec.js';
+import { readParts } from '../txn/multi.js';
 import { userNameOf } from './authenticate.js';
 import type { ClientPort } from './client-port.js';
 import type { ClientConnection } from './connection.js';
@@ -252,6 +253,12 @@ function multiRead(
   out: Writer,
   caller: Caller,
 ): number {
+  if (readParts(reader).kind === 'writes') {
+    // Apache has begun its answer when it stumbles: the error comes with an empty list
+    writeMultiHeader(out, -1, true, -1);
+    connection.patchError(out, ErrorCode.marshallingError);
+    return ErrorCode.ok;
+  }
   for (;;) {
     const type = reader.readInt();
     const isDone = reader.readBool();

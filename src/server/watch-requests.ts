@@ -7,8 +7,6 @@ import { OpCode } from '../protocol/opcodes.js';
 import { MalformedError, type Reader } from '../protocol/reader.js';
 import type { Writer } from '../protocol/writer.js';
 import type { NodeId } from '../tree/tree.js';
-import { Perms } from '../protocol/perms.js';
-import type { Acl } from '../txn/authorize.js';
 import { ANY_MODE, WatchMode } from '../watch/watch-table.js';
 import type { ClientConnection } from './connection.js';
 
@@ -37,21 +35,21 @@ export function setWatches(connection: ClientConnection, op: number, reader: Rea
   const recursive = isSecondForm ? readPaths(reader) : [];
   for (const path of data) {
     const node = tree.findPath(path);
-    if (node === 0) tell(connection, EventType.nodeDeleted, path, node);
+    if (node === 0) tell(connection, EventType.nodeDeleted, path);
     else if (zxidAt(connection, node, MZXID_AT) > seen) {
-      tell(connection, EventType.nodeDataChanged, path, node);
+      tell(connection, EventType.nodeDataChanged, path);
     } else watches.watchData(path, connection);
   }
   for (const path of exist) {
     const node = tree.findPath(path);
-    if (node !== 0) tell(connection, EventType.nodeCreated, path, node);
+    if (node !== 0) tell(connection, EventType.nodeCreated, path);
     else watches.watchData(path, connection);
   }
   for (const path of child) {
     const node = tree.findPath(path);
-    if (node === 0) tell(connection, EventType.nodeDeleted, path, node);
+    if (node === 0) tell(connection, EventType.nodeDeleted, path);
     else if (zxidAt(connection, node, PZXID_AT) > seen) {
-      tell(connection, EventType.nodeChildrenChanged, path, node);
+      tell(connection, EventType.nodeChildrenChanged, path);
     } else watches.watchChildren(path, connection);
   }
   for (const path of persistent) watches.watchAlways(path, connection, false);
@@ -59,12 +57,8 @@ export function setWatches(connection: ClientConnection, op: number, reader: Rea
   return ErrorCode.ok;
 }
 
-function tell(connection: ClientConnection, type: number, path: string, node: NodeId): void {
-  const { port } = connection;
-  if (node !== 0) {
-    const acl = port.tree.acls.get(port.tree.aclId(node)) as readonly Acl[];
-    if (!port.allows(acl, Perms.read, connection.caller)) return;
-  }
+/** The client named the path itself: no ACL is asked, as Apache asks none here. */
+function tell(connection: ClientConnection, type: number, path: string): void {
   connection.sendEvent(type, path, NO_ZXID, NO_ZXID);
 }
 

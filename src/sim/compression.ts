@@ -3,7 +3,7 @@
  * only. Whatever a simulated server writes is the same on every machine and with every version of the
  * libraries, and anybody's tools can still read it.
  */
-import type { Compression, Gunzip } from '../ports/compression.js';
+import type { Compression, Gunzip } from '../ports/disk.js';
 import { crc32 } from '../protocol/crc32.js';
 
 const MEMBER_HEADER = Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff);

@@ -43,7 +43,6 @@ export interface SimServerParts {
   /** How long a disk call takes. */
   readonly diskLatencyMs: (call: DiskCall) => number;
   readonly faultOf: (call: DiskCall) => DiskFault | null;
-  readonly capacityBytes: () => number;
   fail(invariant: string, message: string): void;
   /** It has recovered and listens. */
   onStarted(server: Server): void;
@@ -63,7 +62,6 @@ export class SimServer {
   #image = new DiskImage();
   #process: SimProcess | null = null;
   #server: Server | null = null;
-  #isStarting = false;
   /** Faults injected into the calls of this process: what it may blame for not starting. */
   #faultsSeen = 0;
   /** Set: the process dies when it makes its n-th disk call from now. */
@@ -112,7 +110,6 @@ export class SimServer {
       this.#onThrow(process, problem);
     };
     this.#process = process;
-    this.#isStarting = true;
     trace.note('S', 'server', 'starts', this.starts);
     witness.watch(this.#image);
     const world = this.#worldOf(process);
@@ -122,7 +119,6 @@ export class SimServer {
       Server.start(settings, wrapped).then(
         (server) => {
           if (process.isDead) return;
-          this.#isStarting = false;
           this.#server = server;
           sabotage.onStarted?.(server);
           trace.note('S', 'server', 'serves');
@@ -185,7 +181,6 @@ export class SimServer {
     process.kill();
     this.#process = null;
     this.#server = null;
-    this.#isStarting = false;
     this.#dieAtCall = null;
     this.#image = this.#image.clone();
     dropUnlinked(this.#image);
@@ -226,7 +221,6 @@ export class SimServer {
     };
     return new SimDisk({
       image: this.#image,
-      capacityBytes: this.#parts.capacityBytes(),
       faultOf: (call) => this.#onDiskCall(process, call),
       onStep: (step) => {
         if (step.kind === 'settle' && !process.isDead) witness.onSettled();
@@ -242,6 +236,7 @@ export class SimServer {
     const death = this.#dieAtCall;
     if (death !== null && --death.left <= 0) {
       this.kill(death.kind);
+      this.#parts.onExit('killed in a disk call');
       return null;
     }
     const fault = this.#parts.faultOf(call);

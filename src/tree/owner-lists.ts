@@ -133,8 +133,8 @@ export class OwnerLists {
   }
 
   /**
-   * Oldest first, here and below. The tree may change between two of them: what is deleted is left out,
-   * what is new comes at the end. To be gone through to the end, or closed with `return`.
+   * In the order of `add`, here and below. The tree may change between two of them: what is deleted is
+   * left out, what is new comes at the end. To be gone through to the end, or closed with `return`.
    */
   ephemeralsOf(high: number, low: number): IterableIterator<NodeId> {
     return this.#members(this.#sessionOf(high, low));

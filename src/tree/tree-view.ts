@@ -223,8 +223,8 @@ export class TreeView {
   // Owners
 
   /**
-   * Oldest first, as are the others below. The tree may change between two of them; to be gone through
-   * to the end, or closed with `return`.
+   * In the order in which they came into this tree, as the others below. The tree may change between
+   * two of them. To be gone through to the end, or closed with `return`.
    */
   ephemeralsOf(sessionHigh: number, sessionLow: number): IterableIterator<NodeId> {
     return this.#owners.ephemeralsOf(sessionHigh, sessionLow);

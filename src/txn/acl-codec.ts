@@ -3,7 +3,7 @@
  * one is recognised by its bytes and carried as one shared list, so that it costs neither parsing
  * nor garbage.
  */
-import { MalformedError, type Reader } from '../protocol/reader.js';
+import type { Reader } from '../protocol/reader.js';
 import type { Writer } from '../protocol/writer.js';
 import type { Acl } from './authorize.js';
 
@@ -31,7 +31,6 @@ export function readAcls(reader: Reader): readonly Acl[] | null {
     const perms = reader.readInt();
     const scheme = reader.readString();
     const id = reader.readString();
-    if (scheme === 'world' && id === null) throw new MalformedError('an ACL id without a text');
     acls.push({ perms, id: { scheme, id } });
   }
   return acls;

@@ -23,6 +23,8 @@ import type { PrepareContext } from './context.js';
 import { ownerTypeOf, TTL_MAX_MS, writeTtlOwner } from './owner.js';
 import { judgeQuota } from './quota.js';
 
+const OPEN = { acl: OPEN_ACL };
+
 /** Reads the request, writes the transaction's record, changes the overlay; or an error code. */
 export function prepareCreate(asked: number, context: PrepareContext, out: Writer): number {
   const reader = context.reader;
@@ -41,8 +43,9 @@ export function prepareCreate(asked: number, context: PrepareContext, out: Write
   if (path === null) return ErrorCode.marshallingError;
   const slash = path.lastIndexOf('/');
   if (slash === -1 || path.includes('\0')) return ErrorCode.badArguments;
-  const acl = wantedAcl === OPEN_ACL ? OPEN_ACL : settleAcl(wantedAcl, context.caller);
-  if (acl === null) return ErrorCode.invalidACL;
+  const settled = wantedAcl === OPEN_ACL ? OPEN : settleAcl(wantedAcl, context.caller);
+  if ('error' in settled) return settled.error;
+  const { acl } = settled;
 
   const parentPath = slash === 0 ? '/' : path.slice(0, slash);
   const parent = context.outstanding.look(parentPath);

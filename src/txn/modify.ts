@@ -103,8 +103,9 @@ export function prepareSetAcl(context: PrepareContext, out: Writer): number {
   const wanted = context.reader.readInt();
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
   if (path === null || validatePath(path) !== null) return ErrorCode.badArguments;
-  const acl = settleAcl(wantedAcl, context.caller);
-  if (acl === null) return ErrorCode.invalidACL;
+  const settled = settleAcl(wantedAcl, context.caller);
+  if ('error' in settled) return settled.error;
+  const { acl } = settled;
   const node = context.outstanding.look(path);
   if (node === null) return ErrorCode.noNode;
   if (!context.allows(node.acl, Perms.admin)) return ErrorCode.noAuth;

@@ -50,6 +50,7 @@ export function prepareMulti(context: PrepareContext, out: Writer): PreparedMult
       const lengthAt = out.pos;
       out.writeInt(0);
       error = prepareOperation(type, context, out);
+      if (error === ErrorCode.marshallingError) throw new MalformedError('a part of a multi');
       if (error !== ErrorCode.ok) failedAt = i;
       out.patchInt(lengthAt, out.pos - lengthAt - 4);
       if (createsNode(type)) out.patchInt(lengthAt - 4, context.resultType);
@@ -101,52 +102,72 @@ function writeFailure(out: Writer, count: number, failedAt: number, error: numbe
 
 /** Reads through the whole request once, so that a malformed end is found before anything changes. */
 function countOperations(reader: Reader): number {
+  const { count, kind } = readParts(reader);
+  if (kind === 'reads') throw new MalformedError('a multi of reads');
+  return count;
+}
+
+/**
+ * Counts the parts of a multi or multiRead and leaves the reader at the first again. Throws what makes
+ * the request unreadable as a whole: bytes that are no parts, reads and writes mixed.
+ */
+export function readParts(reader: Reader): { count: number; kind: 'reads' | 'writes' | 'none' } {
   const start = reader.pos;
   let count = 0;
+  let kind: 'reads' | 'writes' | 'none' = 'none';
   for (;;) {
     const type = reader.readInt();
     const isDone = reader.readBool();
     reader.readInt();
     if (isDone) break;
-    skipOperation(type, reader);
+    const kindNow = skipPart(type, reader);
+    if (kind !== 'none' && kind !== kindNow) throw new MalformedError('reads and writes mixed');
+    kind = kindNow;
     count++;
   }
   reader.pos = start;
-  return count;
+  return { count, kind };
 }
 
-function skipOperation(type: number, reader: Reader): void {
+function skipPart(type: number, reader: Reader): 'reads' | 'writes' {
+  reader.readBufferView();
   switch (type) {
     case OpCode.create:
     case OpCode.create2:
     case OpCode.createContainer:
     case OpCode.createTTL:
       reader.readBufferView();
-      reader.readBufferView();
       skipCreateEnd(type, reader);
-      return;
+      return 'writes';
     case OpCode.delete:
     case OpCode.check:
-      reader.readBufferView();
       reader.skip(4);
-      return;
+      return 'writes';
     case OpCode.setData:
       reader.readBufferView();
-      reader.readBufferView();
       reader.skip(4);
-      return;
+      return 'writes';
+    case OpCode.getData:
+    case OpCode.getChildren:
+      reader.skip(1);
+      return 'reads';
     default:
       throw new MalformedError(`operation ${type} has no place in a multi`);
   }
 }
 
 function skipCreateEnd(type: number, reader: Reader): void {
-  if (readAcls(reader) === null) throw new NullAclError('a create without an ACL');
+  const acls = readAcls(reader);
   const flags = reader.readInt();
-  if (!isCreateMode(flags) || (isTtl(flags) && type !== OpCode.createTTL)) {
+  if (type === OpCode.createTTL) {
+    // its flags are looked at only when its turn comes
+    reader.skip(8);
+    return;
+  }
+  if (!isCreateMode(flags) || isTtl(flags)) {
     throw new MalformedError(`flags ${flags} make no such create`);
   }
-  if (type === OpCode.createTTL) reader.skip(8);
+  if (acls === null) throw new NullAclError('a create without an ACL');
 }
 
 function createsNode(type: number): boolean {

@@ -10,6 +10,7 @@
 import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { MalformedError, Reader } from '../protocol/reader.js';
+import { ReconfigRequest } from '../protocol/records.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
 import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
@@ -161,6 +162,8 @@ export class Preparer {
       case OpCode.closeSession:
         return prepareCloseSession(context, out);
       case OpCode.reconfig:
+        // read for its form: what cannot be read fails differently
+        ReconfigRequest.read(this.#reader);
         return ErrorCode.reconfigDisabled;
       default:
         throw new MalformedError(`operation ${op} is no write`);

@@ -28,6 +28,8 @@ export interface Exit {
 export interface ServerProcess {
   readonly host: string;
   readonly port: number;
+  /** 0 unless the configuration switches the AdminServer on. */
+  readonly adminPort: number;
   readonly pid: number;
   readonly dataDir: string;
   readonly exited: Promise<Exit>;
@@ -76,7 +78,11 @@ async function start(
   inherited: readonly string[],
 ): Promise<ServerProcess> {
   for (let attempt = 1; ; attempt += 1) {
-    const server = new ChildServer(launch, options, options.port ?? (await freePort()), inherited);
+    const ports = {
+      client: options.port ?? (await freePort()),
+      admin: options.config?.['admin.enableServer'] === 'true' ? await freePort() : 0,
+    };
+    const server = new ChildServer(launch, options, ports, inherited);
     try {
       await server.untilServing(options.startTimeoutMs ?? 60_000);
       return server;
@@ -98,6 +104,7 @@ process.once('exit', () => {
 class ChildServer implements ServerProcess {
   readonly host = '127.0.0.1';
   readonly port: number;
+  readonly adminPort: number;
   readonly pid: number;
   readonly dataDir: string;
   readonly exited: Promise<Exit>;
@@ -114,17 +121,19 @@ class ChildServer implements ServerProcess {
   constructor(
     launch: Launch,
     options: ServerOptions,
-    port: number,
+    ports: { readonly client: number; readonly admin: number },
     inherited: readonly string[],
   ) {
     this.#inherited = inherited;
-    this.port = port;
+    this.port = ports.client;
+    this.adminPort = ports.admin;
     this.#launch = launch;
     this.#options = options;
     this.#workDir = temporaryDirectory('server');
     this.dataDir = options.dataDir ?? join(this.#workDir, 'data');
     mkdirSync(this.dataDir, { recursive: true });
-    const lines = merged({ ...defaultConfig, clientPort: String(port) }, options.config);
+    const own = { clientPort: String(this.port), 'admin.serverPort': String(this.adminPort) };
+    const lines = merged({ ...defaultConfig, ...own }, options.config);
     const configFile = join(this.#workDir, 'zoo.cfg');
     const text = [`dataDir=${this.dataDir}`, ...lines.map(([key, value]) => `${key}=${value}`)];
     writeFileSync(configFile, `${text.join('\n')}\n`);

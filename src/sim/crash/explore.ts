@@ -48,6 +48,13 @@ interface Bounds {
   readonly appended: Zxid;
 }
 
+interface Recorded {
+  readonly recording: Recording<CrashMark>;
+  /** Made before the recording began. */
+  readonly earlier: readonly CrashMark[];
+  readonly last: DiskImage;
+}
+
 export async function explore(scenario: CrashScenario, options: ExploreOptions): Promise<Exploration> {
   return await new Explorer(scenario, options).run();
 }
@@ -69,21 +76,22 @@ class Explorer {
   }
 
   async run(): Promise<Exploration> {
-    const { recording, begun, last } = await this.#record();
+    const { recording, earlier, last } = await this.#record();
     let moments = 0;
     for (const { at, image, marks } of recording.moments()) {
       if (this.#violations.length >= violationsMax || this.#options.goOn?.() === false) break;
       moments++;
-      await this.#crash(image, boundsOf(marks, begun), `moment ${at} of ${recording.length}`);
+      await this.#crash(image, boundsOf([...earlier, ...marks]), `moment ${at} of ${recording.length}`);
     }
     if (this.#scenario.spareSnapshots !== undefined) await this.#damageSnapshots(last);
     return { moments, states: this.#states, violations: this.#violations };
   }
 
-  async #record(): Promise<{ recording: Recording<CrashMark>; begun: Zxid; last: DiskImage }> {
+  async #record(): Promise<Recorded> {
     const { before, run, options = {} } = this.#scenario;
     const wrap = this.#options.wrap ?? ((disk) => disk);
     const random = new SeededRandom(this.#options.seed ^ 0xd1ce);
+    const earlier: CrashMark[] = [];
     let recording: Recording<CrashMark> | null = null;
     const disk = new SimDisk({ onStep: (step) => recording?.onStep(step) });
     const world = new CrashWorld({
@@ -92,13 +100,15 @@ class Explorer {
       history: this.#history,
       random,
       options,
-      mark: (mark) => recording?.mark(mark),
+      mark(mark) {
+        if (recording === null) earlier.push(mark);
+        else recording.mark(mark);
+      },
     });
     await before?.(world);
     recording = new Recording<CrashMark>(disk.image);
-    const begun = this.#history.zxid;
     await run(world);
-    return { recording, begun, last: disk.image };
+    return { recording, earlier, last: disk.image };
   }
 
   async #crash(image: DiskImage, bounds: Bounds, where: string): Promise<void> {
@@ -210,10 +220,9 @@ class Explorer {
   }
 }
 
-/** `begun`: what there was before the recording. */
-function boundsOf(marks: readonly CrashMark[], begun: Zxid): Bounds {
-  let acknowledged = begun;
-  let appended = begun;
+function boundsOf(marks: readonly CrashMark[]): Bounds {
+  let acknowledged = 0n;
+  let appended = 0n;
   for (const { kind, zxid } of marks) {
     if (kind === 'acknowledged' && zxid > acknowledged) acknowledged = zxid;
     if (zxid > appended) appended = zxid;

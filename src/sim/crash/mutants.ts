@@ -151,7 +151,10 @@ class NoUnfinishedNames extends DiskThrough {
   }
 }
 
-/** Deletes one log more than it was told to. */
+/**
+ * Deletes two logs more than it was told to: the rule by which purge keeps logs is Apache's, and one
+ * of those is more than is needed.
+ */
 class GreedyPurge extends DiskThrough {
   override async unlink(path: string): Promise<void> {
     if (super.existsNow(path)) await super.unlink(path);
@@ -162,8 +165,7 @@ class GreedyPurge extends DiskThrough {
       .listNow(directory)
       .filter(({ name }) => name.startsWith('log.'))
       .sort((a, b) => Number.parseInt(a.name.slice(4), 16) - Number.parseInt(b.name.slice(4), 16));
-    const [next] = logs;
-    if (next !== undefined && logs.length > 2) await super.unlink(join(directory, next.name));
+    for (const { name } of logs.slice(0, 2)) await super.unlink(join(directory, name));
   }
 }
 

@@ -107,6 +107,8 @@ export class CrashWorld {
     assert(lastZxid === this.history.zxid || this.history.zxid % 0x1_0000_0000n === 0n, 'all is there');
     this.#tree = tree;
     this.#sessions = sessions;
+    // from here on clients see it
+    this.#mark({ kind: 'acknowledged', zxid: lastZxid });
   }
 
   stop(): void {

@@ -1,0 +1,393 @@
+/**
+ * One simulated run: a seed in, a verdict out. First everything may go wrong (safety: whatever happens,
+ * nothing false is said and nothing acknowledged is lost), then nothing does (liveness: every client
+ * must be served and every session of those who left must end), then the judgement.
+ */
+import { SeededRandom } from '../base/random.js';
+import type { LogFields } from '../ports/logger.js';
+import { formatZxid } from '../protocol/zxid.js';
+import type { Server } from '../server/server.js';
+import { checkHistory, type Recovery } from './checker.js';
+import { Timeline } from './clock.js';
+import { SimClient, type ClientWorld } from './client.js';
+import { differenceOf, dumpTree } from './dump.js';
+import { addressOf, Faults } from './faults.js';
+import { History, type Violation } from './history.js';
+import { LogWitness } from './log-witness.js';
+import { SimNetwork } from './network.js';
+import { dataDirectory, drawParameters, goodLink, serverAddress, type Parameters } from './parameters.js';
+import { drained, recoverAlone, writePast } from './scratch.js';
+import { ServerTap } from './server-tap.js';
+import { SimServer, type Sabotage } from './sim-server.js';
+import { Trace } from './trace.js';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly sabotage?: Sabotage;
+  /** Gets every line of the trace. */
+  readonly sink?: (line: string) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  readonly hash: string;
+  readonly simulatedMs: number;
+  /** Moments of the timeline. */
+  readonly events: number;
+  readonly replies: number;
+  readonly watchEvents: number;
+  readonly txns: number;
+  readonly starts: number;
+  /** How often each fault struck. */
+  readonly hits: ReadonlyMap<string, number>;
+}
+
+/** What servers keep beyond their limits is bounded too: a read's worth of requests per connection. */
+const REQUESTS_PER_READ = 6000;
+const BOUNDS_EVERY_MS = 100;
+const OUTPUT_SLACK_BYTES = 8 * 1024 * 1024;
+const WALL_MS = 1_800_000_000_000;
+
+/** Runs a seed to its end, or to the first broken promise. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  return await new Run(options).run();
+}
+
+class Run {
+  readonly #options: RunOptions;
+  readonly #timeline = new Timeline();
+  readonly #trace: Trace;
+  readonly #random: SeededRandom;
+  readonly #parameters: Parameters;
+  readonly #network: SimNetwork;
+  readonly #history = new History();
+  readonly #witness: LogWitness;
+  readonly #tap: ServerTap;
+  readonly #server: SimServer;
+  readonly #faults: Faults;
+  readonly #clients: SimClient[];
+  readonly #recoveries: Recovery[] = [];
+  readonly #announced = new Set<bigint>();
+  /** To be done between two moments: what needs promises of its own. */
+  readonly #errands: (() => Promise<void>)[] = [];
+  #isCalm = false;
+  #violation: Violation | null = null;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    const { seed } = options;
+    this.#trace = new Trace(this.#timeline, options.sink ?? null);
+    this.#random = new SeededRandom(seed);
+    const parameters = drawParameters(seed, this.#fork());
+    this.#parameters = parameters;
+    const fail = (invariant: string, message: string): void => {
+      this.#fail(invariant, message);
+    };
+    this.#network = new SimNetwork(this.#timeline, this.#fork(), () =>
+      this.#isCalm ? goodLink : parameters.link,
+    );
+    const logDirectory = `${dataDirectory}/version-2`;
+    const now = (): number => this.#timeline.nowMs;
+    this.#witness = new LogWitness(logDirectory, parameters.baseZxid, now, fail);
+    this.#tap = new ServerTap(this.#timeline, this.#witness, fail);
+    this.#faults = new Faults({
+      timeline: this.#timeline,
+      random: this.#fork(),
+      network: this.#network,
+      trace: this.#trace,
+      parameters,
+      server: () => this.#server,
+    });
+    this.#server = this.#makeServer(fail);
+    this.#clients = this.#makeClients(fail);
+  }
+
+  async run(): Promise<RunResult> {
+    const { baseZxid, config, safetyMs } = this.#parameters;
+    if (baseZxid !== 0n) await writePast(this.#server.image, config, baseZxid);
+    this.#server.start();
+    for (const client of this.#clients) client.start();
+    this.#watchBounds();
+    await this.#advance(safetyMs, () => false);
+    if (this.#violation === null) await this.#live();
+    if (this.#violation === null) await this.#end();
+    return this.#result();
+  }
+
+  // ------------------------------------------------------------------ the world
+
+  #fork(): SeededRandom {
+    return new SeededRandom(this.#random.uint32());
+  }
+
+  #makeServer(fail: (invariant: string, message: string) => void): SimServer {
+    const { config, pace } = this.#parameters;
+    return new SimServer({
+      timeline: this.#timeline,
+      random: this.#fork(),
+      network: this.#network,
+      trace: this.#trace,
+      witness: this.#witness,
+      tap: this.#tap,
+      config,
+      address: serverAddress.host,
+      pace,
+      wallMs: WALL_MS,
+      sabotage: this.#options.sabotage ?? {},
+      diskLatencyMs: (call) => this.#faults.diskLatencyMs(call),
+      faultOf: (call) => this.#faults.diskFault(call),
+      fail,
+      onStarted: (server) => {
+        this.#onStarted(server);
+      },
+      onExit: () => {
+        this.#faults.restartLater();
+      },
+      onMark: (mark, fields) => {
+        this.#onMark(mark, fields);
+      },
+    });
+  }
+
+  #makeClients(fail: (invariant: string, message: string) => void): SimClient[] {
+    const world: ClientWorld = {
+      timeline: this.#timeline,
+      network: this.#network,
+      history: this.#history,
+      trace: this.#trace,
+      server: serverAddress,
+      fail,
+    };
+    return this.#parameters.clients.map(
+      (traits, i) => new SimClient(`c${i + 1}`, addressOf(i), world, this.#fork(), traits),
+    );
+  }
+
+  // ------------------------------------------------------------------ phases
+
+  async #live(): Promise<void> {
+    this.#trace.note('T', 'run', 'faults end');
+    this.#isCalm = true;
+    this.#faults.stop();
+    for (const link of [...this.#network.links()]) this.#network.reset(link);
+    // a machine that has come through all that may also have to start once more
+    if (this.#random.chance(0.3)) this.#server.kill(this.#random.pick(['process', 'machine']));
+    this.#server.start();
+    this.#server.process?.wake();
+    for (const [i, client] of this.#clients.entries()) {
+      if (i < this.#parameters.leaverCount) client.leave();
+      else client.calmDown();
+    }
+    const { maxSessionTimeoutMs, tickTimeMs } = this.#parameters.config;
+    const patienceMs = 2 * maxSessionTimeoutMs + 10 * tickTimeMs + 10_000;
+    const isDone = await this.#advance(this.#timeline.nowMs + patienceMs, () => this.#isSettled());
+    if (!isDone && this.#violation === null) this.#fail('S24', this.#describeUnsettled());
+  }
+
+  #isSettled(): boolean {
+    return this.#describeUnsettled() === '';
+  }
+
+  #describeUnsettled(): string {
+    const server = this.#server.server;
+    if (server === null) return 'the server does not serve';
+    const waiting = this.#clients.filter((client) => !client.isGone && !client.isProven);
+    if (waiting.length > 0) return `${waiting.map((client) => client.name).join()} got no write done`;
+    const living = new Set<bigint>();
+    for (const client of this.#clients) if (!client.isGone) living.add(client.sessionId);
+    for (const session of server.sessions.all()) {
+      if (!living.has(session.id)) return `session ${session.id} has not expired`;
+    }
+    for (const id of server.tree.sessionsWithEphemerals()) {
+      if (!living.has(id)) return `session ${id} still has ephemerals`;
+    }
+    return '';
+  }
+
+  async #end(): Promise<void> {
+    const { config, baseZxid } = this.#parameters;
+    const memory = this.#recoveryOf(this.#server.server);
+    if (this.#random.chance(0.5)) {
+      let isDown = false;
+      const stopped = this.#server.stop().then(() => {
+        isDown = true;
+      });
+      await drained();
+      await this.#advance(this.#timeline.nowMs + 60_000, () => isDown);
+      if (!isDown) {
+        this.#fail('S24', 'the server does not stop');
+        return;
+      }
+      await stopped;
+    } else {
+      this.#server.kill(this.#random.pick(['process', 'machine']));
+    }
+    await this.#recoverTwice(memory);
+    const { durableZxid } = this.#witness;
+    if (durableZxid < this.#history.floor) {
+      this.#fail('S23', `${formatZxid(this.#history.floor)} was shown, the disk ends at ${formatZxid(durableZxid)}`);
+    }
+    checkHistory({
+      history: this.#history,
+      txns: this.#witness.txns,
+      base: baseZxid,
+      options: { skipAcl: config.skipAcl, extendedTypes: config.extendedTypesEnabled },
+      recoveries: this.#recoveries,
+      announced: this.#announced,
+      minTimeoutMs: config.minSessionTimeoutMs,
+      maxTimeoutMs: config.maxSessionTimeoutMs,
+      fail: (invariant, message) => {
+        this.#fail(invariant, message);
+      },
+    });
+  }
+
+  /** What is on the disk now is what memory held, and recovering again changes nothing (S17, S19). */
+  async #recoverTwice(memory: Recovery | null): Promise<void> {
+    const { config } = this.#parameters;
+    const image = this.#server.image;
+    this.#witness.watch(image);
+    const once = await recoverAlone(image, config);
+    const twice = await recoverAlone(image, config);
+    const again = differenceOf(once.dump, 'first', twice.dump, 'second');
+    if (again !== null || once.zxid !== twice.zxid) {
+      this.#fail('S19', `recovering twice gives two results: ${again ?? 'another zxid'}`);
+    }
+    this.#recoveries.push({ ...once, startNumber: this.#server.starts + 1 });
+    if (memory?.zxid !== once.zxid) return;
+    const difference = differenceOf(memory.dump, 'memory', once.dump, 'disk');
+    if (difference !== null) this.#fail('S17', difference);
+  }
+
+  // ------------------------------------------------------------------ time
+
+  /** Runs until then, or until `isEnough`, which is asked now and then, or until something is wrong. */
+  async #advance(untilMs: number, isEnough: () => boolean): Promise<boolean> {
+    const timeline = this.#timeline;
+    for (let steps = 0; this.#violation === null; steps++) {
+      if (steps % 64 === 0 && isEnough()) return true;
+      if (!timeline.step(untilMs)) return isEnough();
+      if (timeline.mustDrain) {
+        timeline.mustDrain = false;
+        await drained();
+      }
+      for (let errand = this.#errands.shift(); errand !== undefined; errand = this.#errands.shift()) {
+        await errand();
+      }
+    }
+    return false;
+  }
+
+  // ------------------------------------------------------------------ what the server shows
+
+  #onStarted(server: Server): void {
+    const found = this.#recoveryOf(server);
+    if (found === null) return;
+    this.#recoveries.push(found);
+    if (found.zxid < this.#history.floor) {
+      const floor = formatZxid(this.#history.floor);
+      this.#fail('S23', `${floor} had been shown, after a restart the tree ends at ${formatZxid(found.zxid)}`);
+    }
+    const image = this.#server.image.clone();
+    this.#errands.push(async () => {
+      const alone = await recoverAlone(image, this.#parameters.config);
+      if (alone.zxid < found.zxid) this.#fail('S19', 'recovering again finds less');
+      if (alone.zxid !== found.zxid) return;
+      const difference = differenceOf(found.dump, 'first', alone.dump, 'second');
+      if (difference !== null) this.#fail('S19', `recovering again finds something else: ${difference}`);
+    });
+  }
+
+  #recoveryOf(server: Server | null): Recovery | null {
+    if (server === null) return null;
+    const { tree, sessions } = server;
+    const zxid = BigInt.asIntN(64, (BigInt(tree.lastZxidHigh) << 32n) | BigInt(tree.lastZxidLow >>> 0));
+    const living: [bigint, number][] = [];
+    for (const session of sessions.all()) {
+      if (session.isEstablished) living.push([session.id, session.timeoutMs]);
+    }
+    return { zxid, dump: dumpTree(tree, living), startNumber: this.#server.starts };
+  }
+
+  #onMark(mark: string, fields: LogFields): void {
+    switch (mark) {
+      case 'session expired':
+        this.#onExpired(BigInt.asIntN(64, BigInt(String(fields['session']))));
+        break;
+      case 'client has seen a later zxid than this server, it must try another':
+        this.#fail('S23', `the server has forgotten what it showed: ${JSON.stringify(fields)}`);
+        break;
+      case 'removing the ephemerals of a session that is gone':
+        this.#fail('E3', `ephemerals without a session: ${JSON.stringify(fields)}`);
+        break;
+      default:
+    }
+  }
+
+  /** Never before its time, counted from the last byte that came (E1). */
+  #onExpired(id: bigint): void {
+    this.#announced.add(id);
+    const server = this.#server.server;
+    const session = server?.sessions.get(id);
+    if (server === null || session === undefined) return;
+    const { timeoutMs } = session;
+    const nowMs = this.#timeline.nowMs + (this.#server.process?.spentMs ?? 0);
+    const heard = this.#tap.attentionTo(id);
+    const readMs = Math.max(heard?.readMs ?? 0, server.startedMs);
+    if (nowMs < readMs + timeoutMs) {
+      this.#fail('E1', `session ${id} expired ${nowMs - readMs} ms after it was heard, its timeout is ${timeoutMs}`);
+    }
+    const arrivedMs = heard?.arrivedMs ?? 0;
+    const isOverlooked = arrivedMs > readMs && nowMs - arrivedMs > this.#parameters.config.tickTimeMs / 2 + 50;
+    if (isOverlooked && nowMs < arrivedMs + timeoutMs) {
+      this.#fail('E1', `session ${id} expired, and bytes of it lay unread for ${nowMs - arrivedMs} ms`);
+    }
+  }
+
+  #watchBounds(): void {
+    this.#timeline.after(BOUNDS_EVERY_MS, () => {
+      this.#checkBounds();
+      this.#watchBounds();
+    });
+  }
+
+  /** Nothing grows beyond its limit (S25). */
+  #checkBounds(): void {
+    const server = this.#server.server;
+    if (server === null) return;
+    const { globalOutstandingLimit, juteMaxBufferBytes } = this.#parameters.config;
+    const connections = server.port.connections().size;
+    const requests = server.replica.outstandingCount + server.port.parkedCount;
+    if (requests > globalOutstandingLimit + connections * REQUESTS_PER_READ) {
+      this.#fail('S25', `${requests} requests are outstanding, the limit is ${globalOutstandingLimit}`);
+    }
+    const bytesMax = OUTPUT_SLACK_BYTES + 4 * juteMaxBufferBytes;
+    for (const socket of this.#tap.sockets()) {
+      if (socket.pendingBytes > bytesMax) this.#fail('S25', `${socket.pendingBytes} bytes wait for one client`);
+    }
+  }
+
+  // ------------------------------------------------------------------ the end
+
+  #fail(invariant: string, message: string): void {
+    if (this.#violation !== null) return;
+    this.#violation = { invariant, message, atMs: this.#timeline.nowMs };
+    this.#trace.note('F', 'check', 'violation', 0, 0, () => `${invariant}: ${message}`);
+  }
+
+  #result(): RunResult {
+    return {
+      seed: this.#options.seed,
+      violation: this.#violation,
+      hash: this.#trace.hash,
+      simulatedMs: this.#timeline.nowMs,
+      events: this.#timeline.count,
+      replies: this.#history.replyCount,
+      watchEvents: this.#history.eventCount,
+      txns: this.#witness.txns.length,
+      starts: this.#server.starts,
+      hits: this.#faults.hits,
+    };
+  }
+}
