@@ -89,11 +89,16 @@ function reportRestart(
   });
 }
 
-/** False: there was none in all that time. */
-async function untilSnapshot(server: BenchServer, warmMs: number): Promise<boolean> {
+/** False: there was none in all that time, or the load has ended before. */
+async function untilSnapshot(
+  server: BenchServer,
+  warmMs: number,
+  loaded: Promise<unknown>,
+): Promise<boolean> {
   const untilMs = Date.now() + underLoadSecondsMax * 1000;
   while (Date.now() < untilMs) {
-    await sleep(250);
+    const isOver = await Promise.race([loaded.then(() => true), sleep(250, false)]);
+    if (isOver) return false;
     const isThere = snapshotsIn(server.dataDir).some((one) => one.fromMs > warmMs + beforeMsMin);
     if (isThere) return true;
   }
@@ -118,10 +123,7 @@ async function loadUntilSnapshot(
     ...{ mode: 'delcreate', connections: 64, outstanding: 1, parent: '/under-load' },
     ...{ seconds: underLoadSecondsMax + 10, warmSeconds: 0, timelineFile },
   });
-  const isTaken = await Promise.race([
-    untilSnapshot(server, warmMs),
-    load.finished.then(() => false),
-  ]);
+  const isTaken = await untilSnapshot(server, warmMs, load.finished);
   load.end();
   await load.finished;
   await sleep(quietMs);

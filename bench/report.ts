@@ -24,7 +24,7 @@ export interface Subject {
   readonly missing: readonly string[];
 }
 
-export function formatNumber(value: number, digits: number): string {
+function formatNumber(value: number, digits: number): string {
   return value.toLocaleString('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,

@@ -7,7 +7,7 @@
 import { percentile, type Counted } from './statistics.js';
 
 /** As zkload.c has it. */
-export const sliceMs = 50;
+const sliceMs = 50;
 
 export interface Interval {
   readonly fromMs: number;

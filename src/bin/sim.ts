@@ -46,14 +46,17 @@ async function main(): Promise<void> {
     hits: new Map(),
     startedMs: performance.now(),
   };
-  const first = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : number(values.seed);
+  const first =
+    values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : number(values.seed);
   const isTimed = values.seeds === undefined && values.seed === undefined;
   const count = isTimed ? Infinity : number(values.seeds ?? '1');
   const untilMs = isTimed ? sum.startedMs + 60_000 * number(values.minutes ?? '10') : Infinity;
   let toldMs = sum.startedMs;
   for (let i = 0; i < count && performance.now() < untilMs; i++) {
     const seed = (first + i) % 2 ** 31;
-    const result = await runSeed(values.trace ? { seed, sink: (line) => console.log(line) } : { seed });
+    const result = await runSeed(
+      values.trace ? { seed, sink: (line) => console.log(line) } : { seed },
+    );
     add(sum, result);
     if (count === 1) console.log(`trace ${result.hash}, ${describe(result)}`);
     if (performance.now() - toldMs > 5000) {
@@ -62,7 +65,8 @@ async function main(): Promise<void> {
     }
   }
   if (values.hits) {
-    for (const [name, hits] of [...sum.hits].sort()) console.log(`${String(hits).padStart(8)} ${name}`);
+    for (const [name, hits] of [...sum.hits].sort())
+      console.log(`${String(hits).padStart(8)} ${name}`);
   }
   const realMs = performance.now() - sum.startedMs;
   const speed = Math.round(sum.simulatedMs / realMs);

@@ -4,7 +4,13 @@
  * one file keep their order, and fdatasync runs where it costs least (fsync-placement.ts).
  */
 import * as fs from 'node:fs';
-import { DiskError, type DirectoryEntry, type Disk, type DiskFile, type OpenMode } from '../ports/disk.js';
+import {
+  DiskError,
+  type DirectoryEntry,
+  type Disk,
+  type DiskFile,
+  type OpenMode,
+} from '../ports/disk.js';
 import { lockDirectoryNow, type DirectoryLock } from './directory-lock.js';
 import { FsyncPlacement } from './fsync-placement.js';
 
@@ -18,7 +24,9 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
 function diskError(error: unknown, path: string): DiskError {
   if (error instanceof DiskError) return error;
   const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
+    error instanceof Error && 'code' in error && typeof error.code === 'string'
+      ? error.code
+      : 'EIO';
   return new DiskError(code, path, error instanceof Error ? error.message : String(error), {
     cause: error,
   });

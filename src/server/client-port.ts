@@ -198,9 +198,12 @@ export class ClientPort {
     return this.#bySession.get(sessionId);
   }
 
+  /** The connection is about to have output: it is sent at the end of the turn, or earlier. */
   markDirty(connection: ClientConnection): void {
-    this.#dirty.push(connection);
+    if (connection.isDirty) return;
     if (this.#dirty.length >= DIRTY_MAX) this.flush();
+    connection.isDirty = true;
+    this.#dirty.push(connection);
   }
 
   /** The connection serves nobody any more; called once or more before its socket is gone. */
@@ -255,7 +258,10 @@ export class ClientPort {
   flush(): void {
     const dirty = this.#dirty;
     // a flush may close connections, which marks nothing dirty: the list does not grow meanwhile
-    for (const connection of dirty) connection.flush();
+    for (const connection of dirty) {
+      connection.isDirty = false;
+      connection.flush();
+    }
     dirty.length = 0;
   }
 

@@ -47,6 +47,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   /** The client's handshake had the readOnly field, so the reply must have it too. */
   knowsReadOnly = true;
   caller: Caller;
+  /** In the port's list of those with output to send. */
+  isDirty = false;
   packetsReceived = 0;
   packetsSent = 0;
   lastOp = 'NA';
@@ -366,8 +368,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.port.stats.onSent(reply.pos);
     this.socket.write(reply.bytes, 0, reply.pos);
     if (held !== null) {
-      this.#out = held;
       this.port.markDirty(this);
+      this.#out = held;
     }
     this.#drainUnanswered();
     this.#throttle();
@@ -384,13 +386,12 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       this.#held ??= this.port.buffers.take();
       return this.#held;
     }
-    let out = this.#out;
-    if (out === null) {
-      out = this.port.buffers.take();
-      this.#out = out;
+    if (this.#out === null) {
+      // before the buffer is taken: this may flush, and must not flush what is about to be written
       this.port.markDirty(this);
+      this.#out = this.port.buffers.take();
     }
-    return out;
+    return this.#out;
   }
 
   /** Writes a reply's header behind a length to be patched by `endReply`. */

@@ -119,9 +119,7 @@ function pathIn(reader: Reader, start: number, end: number): string {
 
 function mayRead(port: ClientPort, node: NodeId, perms: number, caller: Caller): boolean {
   const aclId = port.tree.aclId(node);
-  return (
-    aclId === OPEN_ACL_ID || port.allows(port.tree.acls.get(aclId), perms, caller)
-  );
+  return aclId === OPEN_ACL_ID || port.allows(port.tree.acls.get(aclId), perms, caller);
 }
 
 const OPEN_ACL_ID = -1;

@@ -31,14 +31,14 @@ export interface ReplicaEvents {
   /** In apply order, before the transaction's own reply: sessions that exist or are gone now. */
   onSessionCreated(session: Session): void;
   onSessionClosed(sessionId: bigint): void;
+  /** The tree is not what its leader foresaw: a bug, or memory that changed by itself. */
+  onDigestMismatch(zxidHigh: number, zxidLow: number): void;
   /** After a batch has been applied and its replies encoded: send them. */
   onTurnEnd(appliedCount: number): void;
 }
 
 /** Transactions proposed and not yet applied; the outstanding limit stops clients far below. */
 const PENDING_MAX = 1 << 24;
-const DIGEST_INTERVAL = 128;
-const DIGESTS_MAX = 1024;
 const CLIENT_ID_AT = 0;
 const TYPE_AT = 28;
 
@@ -53,8 +53,6 @@ export class Replica {
   readonly #request = new WriteRequest();
   readonly #pending = new Ring<PendingWrite>(PENDING_MAX);
   readonly #spare: TxnBatch[] = [new TxnBatch()];
-  /** The tree's digest after each 128th transaction: what servers of an ensemble compare. */
-  readonly digests = new Ring<{ readonly zxid: bigint; readonly digest: bigint }>(DIGESTS_MAX);
   #filling = new TxnBatch();
   #isTurnScheduled = false;
   #isPumping = false;
@@ -185,12 +183,6 @@ export class Replica {
     }
   }
 
-  #logDigest(): void {
-    if (this.digests.isFull) this.digests.shift();
-    const zxid = join(this.applyingHigh, this.applyingLow);
-    this.digests.push({ zxid, digest: join(this.tree.digestHigh, this.tree.digestLow) });
-  }
-
   #applyOne(batch: TxnBatch, index: number): void {
     const start = batch.payloadStart(index);
     this.applyingHigh = batch.zxidHigh(index);
@@ -204,7 +196,8 @@ export class Replica {
       }
     }
     this.tree.apply(batch.bytes, start, batch.payloadEnd(index));
-    if (this.applyingLow % DIGEST_INTERVAL === 0) this.#logDigest();
+    if (this.tree.digestVerdict === 'different')
+      this.#events.onDigestMismatch(this.applyingHigh, this.applyingLow);
     if (type === OpCode.closeSession) {
       const id = longAt(batch.bytes, start + CLIENT_ID_AT);
       this.sessions.remove(id);

@@ -120,10 +120,8 @@ export class ViewOfServer implements ServerView {
   }
 
   *digests(): Generator<DigestView> {
-    const { digests } = this.#server.replica;
-    for (let i = 0; i < digests.size; i++) {
-      const entry = digests.at(i);
-      if (entry !== undefined) yield { ...entry, version: DIGEST_VERSION };
+    for (const entry of this.#server.tree.digests.entries()) {
+      yield { ...entry, version: DIGEST_VERSION };
     }
   }
 

@@ -12,6 +12,7 @@ import type { Listener, Network } from '../ports/network.js';
 import { OpCode } from '../protocol/opcodes.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
 import { Writer } from '../protocol/writer.js';
+import { formatZxid, zxidOfParts } from '../protocol/zxid.js';
 import { formatSessionId, type Session } from '../session/session.js';
 import { SessionTracker } from '../session/tracker.js';
 import { Storage } from '../storage/storage.js';
@@ -144,6 +145,7 @@ export class Server {
           this.port.onSessionClosed(id);
           this.onSession?.(id, 'closed');
         },
+        onDigestMismatch: (high, low) => this.#onDigestMismatch(high, low),
         onTurnEnd: () => {
           this.port.flush();
           this.port.onRoom();
@@ -268,6 +270,13 @@ export class Server {
     const written = await this.#storage.takeSnapshot(this.tree, living, {});
     this.lastSnapshot = { zxid: written.zxid, timeMs: this.world.clock.wallMs() };
     return written;
+  }
+
+  #onDigestMismatch(zxidHigh: number, zxidLow: number): void {
+    this.metrics.digestMismatchesCount.add(1);
+    this.world.logger.error('the tree differs from what was foreseen: please report this', {
+      zxid: formatZxid(zxidOfParts(zxidHigh, zxidLow)),
+    });
   }
 
   #onSessionCreated(session: Session): void {

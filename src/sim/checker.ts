@@ -47,7 +47,10 @@ export function checkHistory(parts: CheckParts): Model {
 class Checker implements Verdicts {
   readonly #parts: CheckParts;
   readonly #model: Model;
-  readonly #outcomes = new Map<SentRequest, { readonly zxid: Zxid; readonly outcome: WriteOutcome }>();
+  readonly #outcomes = new Map<
+    SentRequest,
+    { readonly zxid: Zxid; readonly outcome: WriteOutcome }
+  >();
   readonly #closedAt = new Map<bigint, Zxid>();
   readonly #openedAt = new Map<bigint, Zxid>();
   #checks: StoryCheck[] = [];
@@ -114,10 +117,16 @@ class Checker implements Verdicts {
         const own = this.#ownPosition(frame);
         const found = own ?? this.#nextPosition(story, i) ?? position;
         if (found < position) {
-          this.fail('C4', `${story.client}, connection ${story.id}: ${formatZxid(frame.zxid)} after a later one`);
+          this.fail(
+            'C4',
+            `${story.client}, connection ${story.id}: ${formatZxid(frame.zxid)} after a later one`,
+          );
         }
         if (found > last) {
-          this.fail('C6', `${story.client}, connection ${story.id}: ${formatZxid(frame.zxid)} was shown and is not in the log`);
+          this.fail(
+            'C6',
+            `${story.client}, connection ${story.id}: ${formatZxid(frame.zxid)} was shown and is not in the log`,
+          );
         }
         position = Math.min(Math.max(position, found), last);
         placed.push({ position, check, frame });
@@ -152,7 +161,8 @@ class Checker implements Verdicts {
     const request = this.#parts.history.requestOf(header.clientId, header.cxid);
     switch (body.type) {
       case OpCode.createSession:
-        if (this.#openedAt.has(header.clientId)) this.#failAt(txn, 'E4', 'a session id is used twice');
+        if (this.#openedAt.has(header.clientId))
+          this.#failAt(txn, 'E4', 'a session id is used twice');
         this.#openedAt.set(header.clientId, txn.zxid);
         model.createSession(header.clientId, body.txn.timeOut);
         break;
@@ -198,13 +208,21 @@ class Checker implements Verdicts {
         });
     this.#outcomes.set(request, { zxid: txn.zxid, outcome });
     if (outcome.error !== error) {
-      this.#failAt(txn, 'C2', `${opName(request.body.op)} ended with ${errorName(error)}, due is ${errorName(outcome.error)}`);
+      this.#failAt(
+        txn,
+        'C2',
+        `${opName(request.body.op)} ended with ${errorName(error)}, due is ${errorName(outcome.error)}`,
+      );
     } else if (error === ErrorCode.ok && body.type !== (request.body.op as number)) {
       this.#failAt(txn, 'C2', `${opName(request.body.op)} became ${opName(body.type)}`);
     }
   }
 
-  #closeSession(txn: LoggedTxn, listed: readonly (string | null)[] | null, request: SentRequest | undefined): void {
+  #closeSession(
+    txn: LoggedTxn,
+    listed: readonly (string | null)[] | null,
+    request: SentRequest | undefined,
+  ): void {
     const { clientId } = txn.payload.header;
     const model = this.#model;
     const isAsked = request?.body.op === OpCode.closeSession;
@@ -220,7 +238,11 @@ class Checker implements Verdicts {
     if (paths.toSorted().join() !== owned.toSorted().join()) {
       this.#failAt(txn, 'E3', `ephemerals [${owned.join()}] should go, [${paths.join()}] went`);
     }
-    model.closeSession(clientId, paths.filter((path) => model.nodes.has(path)), txn.zxid);
+    model.closeSession(
+      clientId,
+      paths.filter((path) => model.nodes.has(path)),
+      txn.zxid,
+    );
     if (isAsked) {
       const outcome: WriteOutcome = { error: ErrorCode.ok, value: {} };
       this.#outcomes.set(request, { zxid: txn.zxid, outcome });
@@ -230,7 +252,10 @@ class Checker implements Verdicts {
   #compare(recovery: Recovery): void {
     const difference = differenceOf(dumpModel(this.#model), 'model', recovery.dump, 'memory');
     if (difference !== null) {
-      this.fail('S17', `after start ${recovery.startNumber} at ${formatZxid(recovery.zxid)}: ${difference}`);
+      this.fail(
+        'S17',
+        `after start ${recovery.startNumber} at ${formatZxid(recovery.zxid)}: ${difference}`,
+      );
     }
   }
 
@@ -251,10 +276,12 @@ class Checker implements Verdicts {
     }
     const { minTimeoutMs, maxTimeoutMs } = this.#parts;
     const due = Math.min(Math.max(asked.timeoutMs, minTimeoutMs), maxTimeoutMs);
-    if (answer.timeoutMs !== due) say('E1', `timeout ${answer.timeoutMs} was granted, due is ${due}`);
+    if (answer.timeoutMs !== due)
+      say('E1', `timeout ${answer.timeoutMs} was granted, due is ${due}`);
     if (asked.sessionId === 0n) return;
     if (!asked.isPasswordRight) say('E6', 'a session was resumed with a wrong password');
-    if (answer.sessionId !== asked.sessionId) say('E4', 'another session was given than was asked for');
+    if (answer.sessionId !== asked.sessionId)
+      say('E4', 'another session was given than was asked for');
     const closedAt = this.#closedAt.get(asked.sessionId);
     if (closedAt !== undefined && closedAt <= story.floor) {
       say('E4', `a session was resumed that had ended at ${formatZxid(closedAt)}`);
@@ -271,6 +298,9 @@ class Checker implements Verdicts {
   #failAt(txn: LoggedTxn, invariant: string, what: string): void {
     const { clientId, cxid, type } = txn.payload.header;
     const session = BigInt.asUintN(64, clientId).toString(16);
-    this.fail(invariant, `${formatZxid(txn.zxid)} (${opName(type)}, session 0x${session}, cxid ${cxid}): ${what}`);
+    this.fail(
+      invariant,
+      `${formatZxid(txn.zxid)} (${opName(type)}, session 0x${session}, cxid ${cxid}): ${what}`,
+    );
   }
 }

@@ -95,8 +95,13 @@ export class ClientConnection implements SocketHandler {
     writeFrame(out, xid, body, isMangled);
     this.story.unanswered.push(request);
     if (xid > 0) this.#world.history.sent(request);
-    this.#world.trace.note('M', this.story.client, '> server', xid, body.op, () =>
-      describeRequest(xid, body) + (isMangled ? ' (mangled)' : ''),
+    this.#world.trace.note(
+      'M',
+      this.story.client,
+      '> server',
+      xid,
+      body.op,
+      () => describeRequest(xid, body) + (isMangled ? ' (mangled)' : ''),
     );
     return request;
   }
@@ -218,9 +223,16 @@ export class ClientConnection implements SocketHandler {
     story.answer = { kind: 'session', sessionId, timeoutMs, atMs };
     this.#timeoutMs = timeoutMs;
     this.#state = 'open';
-    this.#world.trace.note('M', story.client, 'session', timeoutMs, Number(sessionId & 0xffffn), () => {
-      return `0x${BigInt.asUintN(64, sessionId).toString(16)} timeout=${timeoutMs}`;
-    });
+    this.#world.trace.note(
+      'M',
+      story.client,
+      'session',
+      timeoutMs,
+      Number(sessionId & 0xffffn),
+      () => {
+        return `0x${BigInt.asUintN(64, sessionId).toString(16)} timeout=${timeoutMs}`;
+      },
+    );
     this.#events.onSession(sessionId, response.passwd ?? new Uint8Array(16), timeoutMs);
   }
 
@@ -234,8 +246,13 @@ export class ClientConnection implements SocketHandler {
       const event = WatcherEvent.read(reader);
       const path = event.path ?? '';
       history.received(this.story, { kind: 'event', zxid, type: event.type, path, atMs });
-      this.#world.trace.note('M', this.story.client, '< event', event.type, Number(zxid & 0xffffffn), () =>
-        `${formatZxid(zxid)} type=${event.type} ${path}`,
+      this.#world.trace.note(
+        'M',
+        this.story.client,
+        '< event',
+        event.type,
+        Number(zxid & 0xffffffn),
+        () => `${formatZxid(zxid)} type=${event.type} ${path}`,
       );
       if (event.state !== 3) this.#fail('W6', `an event with state ${event.state}`);
       this.#events.onEvent(event.type, path);
@@ -249,8 +266,13 @@ export class ClientConnection implements SocketHandler {
     if (request === undefined) return;
     const body = bytes.slice(reader.pos, end);
     history.received(this.story, { kind: 'reply', request, zxid, error, bytes: body, atMs });
-    this.#world.trace.note('M', this.story.client, '< reply', xid, error, () =>
-      `${opName(request.body.op)} xid=${xid} ${formatZxid(zxid)} ${errorName(error)}`,
+    this.#world.trace.note(
+      'M',
+      this.story.client,
+      '< reply',
+      xid,
+      error,
+      () => `${opName(request.body.op)} xid=${xid} ${formatZxid(zxid)} ${errorName(error)}`,
     );
     const codec = responseCodecOf(request.body.op as number) as Codec<unknown>;
     const value = error === ErrorCode.ok ? codec.read(reader) : null;

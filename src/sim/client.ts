@@ -49,6 +49,7 @@ const UNSENT_BYTES_MAX = 256 * 1024;
 export class SimClient implements Host {
   readonly name: string;
   readonly address: string;
+  readonly isDead = false;
   readonly #world: ClientWorld;
   readonly #random: SeededRandom;
   readonly #traits: ClientTraits;
@@ -112,7 +113,9 @@ export class SimClient implements Host {
   calmDown(): void {
     this.#isCalm = true;
     this.#proofXid = 0;
-    this.#connection?.hear();
+    const connection = this.#connection;
+    if (connection?.isSilent) this.#loseConnection(connection);
+    else connection?.hear();
     if (!this.#isGone) this.#actIn(1);
   }
 
@@ -191,7 +194,7 @@ export class SimClient implements Host {
         this.#sendNext(connection);
         connection.flush(this.#writer);
       }
-      connection.hangUp();
+      this.#loseConnection(connection);
       return true;
     }
     if (random.chance(mischief.silence)) {
@@ -200,8 +203,7 @@ export class SimClient implements Host {
       const forMs = this.#timeoutMs * 2.5 * random.fraction();
       this.#nextAct?.cancel();
       this.#nextAct = timeline.after(forMs, () => {
-        connection.hangUp();
-        this.#actIn(0);
+        this.#loseConnection(connection);
       });
       return true;
     }
@@ -319,7 +321,10 @@ export class SimClient implements Host {
     connection.hasResumed = true;
     if (this.#authText !== '') this.#sendAuth(connection);
     if (!this.#watches.isEmpty) {
-      this.#send(connection, { op: OpCode.setWatches2, value: this.#watches.again(this.#lastZxid) });
+      this.#send(connection, {
+        op: OpCode.setWatches2,
+        value: this.#watches.again(this.#lastZxid),
+      });
     }
   }
 

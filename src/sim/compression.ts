@@ -89,7 +89,7 @@ class StoredGunzip implements Gunzip {
     const pieces: Uint8Array[] = [];
     try {
       let at = 0;
-      for (let used = this.#take(joined, at, pieces); used > 0; ) {
+      for (let used = this.#take(joined, at, pieces); used > 0;) {
         at += used;
         used = this.#take(joined, at, pieces);
       }

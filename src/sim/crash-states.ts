@@ -110,11 +110,11 @@ function draftOf(image: DiskImage, sectorBytes: number): Draft {
   const names = new Map<number, Map<string, number>>();
   for (const [number, inode] of image.inodes) {
     if (inode.pending.length === 0) continue;
-    if (inode.kind === 'file') {
-      units.push(...fileUnits(inode, sectorBytes, () => present(contents.get(number), 'drafted')));
-    } else {
-      units.push(...directoryUnits(inode, () => present(names.get(number), 'drafted')));
-    }
+    const found =
+      inode.kind === 'file'
+        ? fileUnits(inode, sectorBytes, () => present(contents.get(number), 'drafted'))
+        : directoryUnits(inode, () => present(names.get(number), 'drafted'));
+    for (const unit of found) units.push(unit);
   }
   return {
     units,
@@ -155,11 +155,14 @@ function fileUnits(file: FileInode, sectorBytes: number, content: () => Sparse):
   for (const change of file.pending) {
     const from = change.kind === 'write' ? change.position : Math.min(change.size, scratch.size);
     const to = change.kind === 'write' ? change.position + change.bytes.length : scratch.size;
-    const first = Math.floor(from / sectorBytes);
-    const last = Math.ceil(to / sectorBytes);
-    for (let i = first; i < last; i++) if (!sectors.has(i)) sectors.set(i, [sectorNow(i)]);
+    // where nothing was ever written there is nothing to write back either: only the size changes
+    const touched =
+      change.kind === 'write'
+        ? range(Math.floor(from / sectorBytes), Math.ceil(to / sectorBytes))
+        : scratch.written(from, to, sectorBytes);
+    for (const i of touched) if (!sectors.has(i)) sectors.set(i, [sectorNow(i)]);
     applyFileChange(scratch, change);
-    for (let i = first; i < last; i++) sectors.get(i)?.push(sectorNow(i));
+    for (const i of touched) sectors.get(i)?.push(sectorNow(i));
     if (sizes.at(-1) !== scratch.size) sizes.push(scratch.size);
   }
   const units: Unit[] = [...sectors].map(([index, versions]) => ({
@@ -179,6 +182,10 @@ function fileUnits(file: FileInode, sectorBytes: number, content: () => Sparse):
     },
   });
   return units;
+}
+
+function range(first: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - first) }, (_, i) => first + i);
 }
 
 function directoryUnits(directory: DirectoryInode, names: () => Map<string, number>): Unit[] {
@@ -217,7 +224,11 @@ export class Recording<Mark> {
    * The image before each event and after the last, with the marks that had been made by then. The
    * image is lent: it goes on with the next moment.
    */
-  *moments(): Generator<{ readonly at: number; readonly image: DiskImage; readonly marks: Mark[] }> {
+  *moments(): Generator<{
+    readonly at: number;
+    readonly image: DiskImage;
+    readonly marks: Mark[];
+  }> {
     const image = this.#base.clone();
     const marks: Mark[] = [];
     yield { at: 0, image, marks };

@@ -9,7 +9,13 @@
  */
 import { assert } from '../base/assert.js';
 import type { Clock } from '../ports/clock.js';
-import { DiskError, type DirectoryEntry, type Disk, type DiskFile, type OpenMode } from '../ports/disk.js';
+import {
+  DiskError,
+  type DirectoryEntry,
+  type Disk,
+  type DiskFile,
+  type OpenMode,
+} from '../ports/disk.js';
 import { DiskImage, FileInode, type DirectoryInode, type ImageStep } from './disk-image.js';
 
 export type DiskCallName =
@@ -50,8 +56,6 @@ export interface SimDiskOptions {
   /** How long a promised call or a flush takes; at once (flush: before it returns) without. */
   readonly slow?: { readonly clock: Clock; readonly latencyMs: (call: DiskCall) => number };
 }
-
-
 
 export class SimDisk implements Disk {
   readonly image: DiskImage;
@@ -222,7 +226,12 @@ export class SimDisk implements Disk {
   }
 
   /** A sync that covers the inode's changes before `mark` ends now. */
-  settle(name: 'flush' | 'sync' | 'syncDirectory', path: string, inode: number, mark: number): void {
+  settle(
+    name: 'flush' | 'sync' | 'syncDirectory',
+    path: string,
+    inode: number,
+    mark: number,
+  ): void {
     const fault = this.faultOf(name, path);
     if (fault?.kind === 'lie') return;
     if (fault?.kind === 'clean') this.step({ kind: 'forget', inode, mark });

@@ -23,7 +23,8 @@ export function dumpTree(tree: Tree, sessions: Iterable<readonly [bigint, number
         ...[version, cversion, aversion, ephemeralOwner],
       ]),
     );
-    for (let child = tree.firstChild(id); child !== 0; child = tree.nextSibling(child)) visit(child);
+    for (let child = tree.firstChild(id); child !== 0; child = tree.nextSibling(child))
+      visit(child);
   };
   visit(tree.findPath('/'));
   for (const [id, timeoutMs] of sessions) lines.set(`session ${id}`, String(timeoutMs));
@@ -59,7 +60,8 @@ export function differenceOf(a: Dump, aName: string, b: Dump, bName: string): st
 }
 
 function line(data: Uint8Array | null, acl: readonly ACL[], numbers: (bigint | number)[]): string {
-  const bytes = data === null ? 'null' : [...data].map((b) => b.toString(16).padStart(2, '0')).join('');
+  const bytes =
+    data === null ? 'null' : [...data].map((b) => b.toString(16).padStart(2, '0')).join('');
   const rights = acl.map(({ perms, id }) => `${perms}:${id.scheme ?? ''}:${id.id ?? ''}`);
   return `${numbers.join(' ')} [${rights.join(',')}] ${bytes}`;
 }

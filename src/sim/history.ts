@@ -57,7 +57,12 @@ export interface Story {
     readonly timeoutMs: number;
   };
   answer:
-    | { readonly kind: 'session'; readonly sessionId: bigint; readonly timeoutMs: number; readonly atMs: number }
+    | {
+        readonly kind: 'session';
+        readonly sessionId: bigint;
+        readonly timeoutMs: number;
+        readonly atMs: number;
+      }
     | { readonly kind: 'expired'; readonly atMs: number }
     | null;
   readonly frames: Frame[];

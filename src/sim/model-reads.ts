@@ -50,9 +50,13 @@ export function readModel(model: Model, body: RequestBody, reader: Reader): Read
       watches.add(body.value.path ?? '', body.value.mode);
       return done({ err: 0 });
     case OpCode.checkWatches:
-      return watches.holds(body.value.path ?? '', body.value.type) ? done({}) : failed(ErrorCode.noWatcher);
+      return watches.holds(body.value.path ?? '', body.value.type)
+        ? done({})
+        : failed(ErrorCode.noWatcher);
     case OpCode.removeWatches:
-      return watches.remove(body.value.path ?? '', body.value.type) ? done({}) : failed(ErrorCode.noWatcher);
+      return watches.remove(body.value.path ?? '', body.value.type)
+        ? done({})
+        : failed(ErrorCode.noWatcher);
     case OpCode.getEphemerals: {
       const prefix = body.value.prefixPath ?? '';
       const mine = model.ephemeralsOf(reader.session).filter((path) => path.startsWith(prefix));
@@ -63,7 +67,9 @@ export function readModel(model: Model, body: RequestBody, reader: Reader): Read
       if (node === undefined) return failed(ErrorCode.noNode);
       if (!model.mayDo(node.acl, Perms.read, caller)) return failed(ErrorCode.noAuth);
       const below = node.path === '/' ? '/' : `${node.path}/`;
-      const paths = [...model.nodes.keys()].filter((path) => path !== '/' && path.startsWith(below));
+      const paths = [...model.nodes.keys()].filter(
+        (path) => path !== '/' && path.startsWith(below),
+      );
       return done({ totalNumber: paths.length });
     }
     case OpCode.whoAmI:
@@ -111,13 +117,12 @@ function getChildren(
   return done(withStat ? { children, stat } : { children });
 }
 
+/** The parts of a multiRead set no watches, even where they ask for them: Apache's drop the flag. */
 function part(model: Model, op: MultiOp, reader: Reader): MultiResult {
   const read = (): ReadOutcome => {
-    if (op.type === OpCode.getData) {
-      return getData(model, op.request.path ?? '', op.request.watch, reader);
-    }
+    if (op.type === OpCode.getData) return getData(model, op.request.path ?? '', false, reader);
     if (op.type === OpCode.getChildren) {
-      return getChildren(model, op.request.path ?? '', op.request.watch, false, reader);
+      return getChildren(model, op.request.path ?? '', false, false, reader);
     }
     return REFUSED;
   };

@@ -98,7 +98,8 @@ export class ModelWatches {
     const model = this.#model;
     const tell = (type: number, path: string): void => {
       const node = model.find(path);
-      if (node === undefined || model.mayDo(node.acl, Perms.read, caller)) owed.push({ type, path });
+      if (node === undefined || model.mayDo(node.acl, Perms.read, caller))
+        owed.push({ type, path });
     };
     for (const path of paths(asked.dataWatches)) {
       const node = model.find(path);
@@ -137,7 +138,7 @@ export class ModelWatches {
           ? EventType.nodeDeleted
           : EventType.nodeDataChanged;
     let isMine = spend(this.#data, path);
-    for (let above = path; above !== '/' && !isMine; ) {
+    for (let above = path; above !== '/' && !isMine;) {
       above = parentOf(above);
       isMine = ((this.#data.get(above) ?? 0) & RECURSIVE) !== 0;
     }

@@ -131,7 +131,8 @@ export class Model {
     if (node === undefined) return 'it does not exist';
     if (node.children.size > 0) return 'it has children';
     const ttlMs = ttlOf(node, this.options.extendedTypes);
-    if (ttlMs === null && node.owner !== CONTAINER_OWNER) return 'it is neither a container nor a TTL znode';
+    if (ttlMs === null && node.owner !== CONTAINER_OWNER)
+      return 'it is neither a container nor a TTL znode';
     if (ttlMs !== null && timeMs - node.mtime <= ttlMs) return 'its time to live has not passed';
     this.#remove(path, zxid);
     return null;

@@ -16,6 +16,8 @@ import { Pipe, type LinkQuality } from './pipe.js';
 /** Whoever has sockets: a process, or something that has no turns of its own. */
 export interface Host {
   readonly name: string;
+  /** It runs no more, whatever it may still ask for. */
+  readonly isDead: boolean;
   post(task: () => void): void;
 }
 
@@ -357,6 +359,7 @@ export class SimNetwork {
     const port = options.port === 0 ? this.#nextPort++ : options.port;
     const key = keyOf(at, port);
     await Promise.resolve();
+    if (host.isDead) return await new Promise<never>(() => undefined);
     if (this.#listening.has(key)) throw new Error(`EADDRINUSE ${key}: simulated`);
     const listening: Listening = { host, accept, tap };
     this.#listening.set(key, listening);
@@ -375,7 +378,10 @@ export class SimNetwork {
     const here = { host: from, port: this.#nextPort++ };
     const near = new SimSocket(id, host, here, to, null);
     const far = new SimSocket(id, listening.host, to, here, listening.tap);
-    const ends = (arrival: SimSocket, drained: SimSocket): ConstructorParameters<typeof Pipe>[3] => ({
+    const ends = (
+      arrival: SimSocket,
+      drained: SimSocket,
+    ): ConstructorParameters<typeof Pipe>[3] => ({
       onArrival: (byteCount) => {
         arrival.onArrival(byteCount);
       },

@@ -197,7 +197,8 @@ export class Pipe {
     const { latencyMs, jitterMs, loss, retransmitMs } = this.#quality;
     let takesMs = latencyMs;
     if (jitterMs > 0) takesMs -= jitterMs * Math.log(1 - this.#random.fraction());
-    if (loss > 0 && this.#random.chance(loss)) takesMs += retransmitMs * (1 + this.#random.below(4));
+    if (loss > 0 && this.#random.chance(loss))
+      takesMs += retransmitMs * (1 + this.#random.below(4));
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, this.#timeline.nowMs + takesMs);
     return this.#lastArrivalMs;
   }

@@ -55,7 +55,12 @@ export type RequestBody =
   | Op<typeof OpCode.auth, AuthPacket>;
 
 /** Header and record behind a length; returns where the frame began. */
-export function writeFrame(out: Writer, xid: number, body: RequestBody, isMangled: boolean): number {
+export function writeFrame(
+  out: Writer,
+  xid: number,
+  body: RequestBody,
+  isMangled: boolean,
+): number {
   const start = out.pos;
   out.writeInt(0);
   out.writeInt(xid);

@@ -15,7 +15,13 @@ import { addressOf, Faults } from './faults.js';
 import { History, type Violation } from './history.js';
 import { LogWitness } from './log-witness.js';
 import { SimNetwork } from './network.js';
-import { dataDirectory, drawParameters, goodLink, serverAddress, type Parameters } from './parameters.js';
+import {
+  dataDirectory,
+  drawParameters,
+  goodLink,
+  serverAddress,
+  type Parameters,
+} from './parameters.js';
 import { drained, recoverAlone, writePast } from './scratch.js';
 import { ServerTap } from './server-tap.js';
 import { SimServer, type Sabotage } from './sim-server.js';
@@ -193,7 +199,8 @@ class Run {
     const server = this.#server.server;
     if (server === null) return 'the server does not serve';
     const waiting = this.#clients.filter((client) => !client.isGone && !client.isProven);
-    if (waiting.length > 0) return `${waiting.map((client) => client.name).join()} got no write done`;
+    if (waiting.length > 0)
+      return `${waiting.map((client) => client.name).join()} got no write done`;
     const living = new Set<bigint>();
     for (const client of this.#clients) if (!client.isGone) living.add(client.sessionId);
     for (const session of server.sessions.all()) {
@@ -226,7 +233,10 @@ class Run {
     await this.#recoverTwice(memory);
     const { durableZxid } = this.#witness;
     if (durableZxid < this.#history.floor) {
-      this.#fail('S23', `${formatZxid(this.#history.floor)} was shown, the disk ends at ${formatZxid(durableZxid)}`);
+      this.#fail(
+        'S23',
+        `${formatZxid(this.#history.floor)} was shown, the disk ends at ${formatZxid(durableZxid)}`,
+      );
     }
     checkHistory({
       history: this.#history,
@@ -272,7 +282,11 @@ class Run {
         timeline.mustDrain = false;
         await drained();
       }
-      for (let errand = this.#errands.shift(); errand !== undefined; errand = this.#errands.shift()) {
+      for (
+        let errand = this.#errands.shift();
+        errand !== undefined;
+        errand = this.#errands.shift()
+      ) {
         await errand();
       }
     }
@@ -287,7 +301,10 @@ class Run {
     this.#recoveries.push(found);
     if (found.zxid < this.#history.floor) {
       const floor = formatZxid(this.#history.floor);
-      this.#fail('S23', `${floor} had been shown, after a restart the tree ends at ${formatZxid(found.zxid)}`);
+      this.#fail(
+        'S23',
+        `${floor} had been shown, after a restart the tree ends at ${formatZxid(found.zxid)}`,
+      );
     }
     const image = this.#server.image.clone();
     this.#errands.push(async () => {
@@ -295,14 +312,18 @@ class Run {
       if (alone.zxid < found.zxid) this.#fail('S19', 'recovering again finds less');
       if (alone.zxid !== found.zxid) return;
       const difference = differenceOf(found.dump, 'first', alone.dump, 'second');
-      if (difference !== null) this.#fail('S19', `recovering again finds something else: ${difference}`);
+      if (difference !== null)
+        this.#fail('S19', `recovering again finds something else: ${difference}`);
     });
   }
 
   #recoveryOf(server: Server | null): Recovery | null {
     if (server === null) return null;
     const { tree, sessions } = server;
-    const zxid = BigInt.asIntN(64, (BigInt(tree.lastZxidHigh) << 32n) | BigInt(tree.lastZxidLow >>> 0));
+    const zxid = BigInt.asIntN(
+      64,
+      (BigInt(tree.lastZxidHigh) << 32n) | BigInt(tree.lastZxidLow >>> 0),
+    );
     const living: [bigint, number][] = [];
     for (const session of sessions.all()) {
       if (session.isEstablished) living.push([session.id, session.timeoutMs]);
@@ -336,12 +357,19 @@ class Run {
     const heard = this.#tap.attentionTo(id);
     const readMs = Math.max(heard?.readMs ?? 0, server.startedMs);
     if (nowMs < readMs + timeoutMs) {
-      this.#fail('E1', `session ${id} expired ${nowMs - readMs} ms after it was heard, its timeout is ${timeoutMs}`);
+      this.#fail(
+        'E1',
+        `session ${id} expired ${nowMs - readMs} ms after it was heard, its timeout is ${timeoutMs}`,
+      );
     }
     const arrivedMs = heard?.arrivedMs ?? 0;
-    const isOverlooked = arrivedMs > readMs && nowMs - arrivedMs > this.#parameters.config.tickTimeMs / 2 + 50;
+    const isOverlooked =
+      arrivedMs > readMs && nowMs - arrivedMs > this.#parameters.config.tickTimeMs / 2 + 50;
     if (isOverlooked && nowMs < arrivedMs + timeoutMs) {
-      this.#fail('E1', `session ${id} expired, and bytes of it lay unread for ${nowMs - arrivedMs} ms`);
+      this.#fail(
+        'E1',
+        `session ${id} expired, and bytes of it lay unread for ${nowMs - arrivedMs} ms`,
+      );
     }
   }
 
@@ -360,11 +388,15 @@ class Run {
     const connections = server.port.connections().size;
     const requests = server.replica.outstandingCount + server.port.parkedCount;
     if (requests > globalOutstandingLimit + connections * REQUESTS_PER_READ) {
-      this.#fail('S25', `${requests} requests are outstanding, the limit is ${globalOutstandingLimit}`);
+      this.#fail(
+        'S25',
+        `${requests} requests are outstanding, the limit is ${globalOutstandingLimit}`,
+      );
     }
     const bytesMax = OUTPUT_SLACK_BYTES + 4 * juteMaxBufferBytes;
     for (const socket of this.#tap.sockets()) {
-      if (socket.pendingBytes > bytesMax) this.#fail('S25', `${socket.pendingBytes} bytes wait for one client`);
+      if (socket.pendingBytes > bytesMax)
+        this.#fail('S25', `${socket.pendingBytes} bytes wait for one client`);
     }
   }
 

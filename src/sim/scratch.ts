@@ -22,7 +22,10 @@ export interface RecoveredAlone {
 }
 
 /** What a server would find in the image, which is changed as recovery changes it. */
-export async function recoverAlone(image: DiskImage, config: ServerConfig): Promise<RecoveredAlone> {
+export async function recoverAlone(
+  image: DiskImage,
+  config: ServerConfig,
+): Promise<RecoveredAlone> {
   return await alone(image, config, async (storage) => {
     const { tree, sessions, lastZxid } = await storage.recover();
     return { zxid: lastZxid, dump: dumpTree(tree, sessions) };

@@ -116,7 +116,10 @@ export class ServerTap implements Tap {
     const zxid = reader.readLong();
     if (zxid !== -1n && zxid > this.#witness.durableZxid) {
       const durable = formatZxid(this.#witness.durableZxid);
-      this.#fail('S14', `connection ${socket.id} was shown ${formatZxid(zxid)}, durable is ${durable}`);
+      this.#fail(
+        'S14',
+        `connection ${socket.id} was shown ${formatZxid(zxid)}, durable is ${durable}`,
+      );
     }
   }
 }

@@ -242,20 +242,29 @@ export class SimServer {
     const fault = this.#parts.faultOf(call);
     if (fault === null) return null;
     this.#faultsSeen++;
-    trace.note('F', 'disk', fault.kind, call.index, 0, () => `${call.name} ${call.path} ${JSON.stringify(fault)}`);
+    trace.note(
+      'F',
+      'disk',
+      fault.kind,
+      call.index,
+      0,
+      () => `${call.name} ${call.path} ${JSON.stringify(fault)}`,
+    );
     return fault;
   }
 
   #loggerOf(process: SimProcess): Logger {
     const { trace, onMark } = this.#parts;
-    const say = (level: string) => (message: string, fields: LogFields = {}) => {
-      if (process.isDead) return;
-      trace.note('S', 'server', 'logs', message.length, 0, () => {
-        const text = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
-        return `${level}: ${message} ${text.join(' ')}`;
-      });
-      onMark(message, fields);
-    };
+    const say =
+      (level: string) =>
+      (message: string, fields: LogFields = {}) => {
+        if (process.isDead) return;
+        trace.note('S', 'server', 'logs', message.length, 0, () => {
+          const text = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
+          return `${level}: ${message} ${text.join(' ')}`;
+        });
+        onMark(message, fields);
+      };
     return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
   }
 

@@ -28,7 +28,7 @@ export class Sparse {
 
   read(into: Uint8Array, start: number, end: number, position: number): number {
     const count = Math.max(0, Math.min(end - start, this.#size - position));
-    for (let done = 0; done < count; ) {
+    for (let done = 0; done < count;) {
       const at = position + done;
       const inPage = at % pageBytes;
       const length = Math.min(count - done, pageBytes - inPage);
@@ -41,7 +41,7 @@ export class Sparse {
   }
 
   write(bytes: Uint8Array, start: number, end: number, position: number): void {
-    for (let done = 0; done < end - start; ) {
+    for (let done = 0; done < end - start;) {
       const at = position + done;
       const inPage = at % pageBytes;
       const length = Math.min(end - start - done, pageBytes - inPage);
@@ -60,6 +60,19 @@ export class Sparse {
       if (this.#pages.has(last)) this.#writable(last).fill(0, size % pageBytes);
     }
     this.#size = size;
+  }
+
+  /** Indices of the units of `unitBytes`, at least partly in [start, end), that may not be all zeros. */
+  written(start: number, end: number, unitBytes: number): number[] {
+    const units = new Set<number>();
+    for (const page of this.#pages.keys()) {
+      const from = Math.max(start, page * pageBytes);
+      const to = Math.min(end, (page + 1) * pageBytes);
+      for (let at = from; at < to; at = (Math.floor(at / unitBytes) + 1) * unitBytes) {
+        units.add(Math.floor(at / unitBytes));
+      }
+    }
+    return [...units];
   }
 
   /** All of it; for tests, on small files. */

@@ -96,7 +96,10 @@ export class StoryCheck {
     this.#caller = request.caller;
     const isRefusal = error === ErrorCode.unimplemented && zxid === -1n;
     if (!isRefusal && zxid < request.floor) {
-      this.#fail('C6', `${name(request)} was answered at ${formatZxid(zxid)}, and ${formatZxid(request.floor)} had been shown before it was sent`);
+      this.#fail(
+        'C6',
+        `${name(request)} was answered at ${formatZxid(zxid)}, and ${formatZxid(request.floor)} had been shown before it was sent`,
+      );
     }
     if (request.isMangled) {
       this.#expect(reply, ErrorCode.marshallingError, null);
@@ -112,7 +115,10 @@ export class StoryCheck {
       return;
     }
     if (isWrite(body.op)) {
-      this.#fail('C2', `${name(request)} was answered at ${formatZxid(zxid)}, which is not its transaction`);
+      this.#fail(
+        'C2',
+        `${name(request)} was answered at ${formatZxid(zxid)}, which is not its transaction`,
+      );
       return;
     }
     if (this.#isOver(reply)) return;
@@ -149,7 +155,10 @@ export class StoryCheck {
     const { request } = reply;
     if (reply.error !== error) {
       const due = errorName(error);
-      this.#fail('C2', `${name(request)} at ${formatZxid(reply.zxid)} got ${errorName(reply.error)}, due is ${due}`);
+      this.#fail(
+        'C2',
+        `${name(request)} at ${formatZxid(reply.zxid)} got ${errorName(reply.error)}, due is ${due}`,
+      );
       return;
     }
     const codec = responseCodecOf(request.body.op as number) as Codec<unknown>;
@@ -159,7 +168,10 @@ export class StoryCheck {
     const invariant = isWrite(request.body.op) ? 'C2' : 'C3';
     const seen = error === ErrorCode.ok ? show(codec, reply.bytes) : `${reply.bytes.length} bytes`;
     const wanted = error === ErrorCode.ok ? text(value) : 'nothing';
-    this.#fail(invariant, `${name(request)} at ${formatZxid(reply.zxid)} got ${seen}, due is ${wanted}`);
+    this.#fail(
+      invariant,
+      `${name(request)} at ${formatZxid(reply.zxid)} got ${seen}, due is ${wanted}`,
+    );
   }
 
   #fail(invariant: string, what: string): void {
@@ -209,7 +221,10 @@ function inOrder(codec: Codec<unknown>, request: SentRequest, bytes: Uint8Array)
   if (Array.isArray(value['results'])) {
     sorted['results'] = (value['results'] as MultiResult[]).map((one) =>
       one.type === OpCode.getChildren
-        ? { ...one, result: { children: (one.result.children ?? []).map((child) => child ?? '').sort() } }
+        ? {
+            ...one,
+            result: { children: (one.result.children ?? []).map((child) => child ?? '').sort() },
+          }
         : one,
     );
   }
@@ -237,5 +252,7 @@ function name(request: SentRequest): string {
 
 function describeFrame(frame: Frame): string {
   const at = formatZxid(frame.zxid);
-  return frame.kind === 'reply' ? `the reply to ${opName(frame.request.body.op)} xid=${frame.request.xid} at ${at}` : `a ${frame.kind} at ${at}`;
+  return frame.kind === 'reply'
+    ? `the reply to ${opName(frame.request.body.op)} xid=${frame.request.xid} at ${at}`
+    : `a ${frame.kind} at ${at}`;
 }

@@ -59,7 +59,8 @@ export class Trace {
     let number = this.#names.get(name);
     if (number === undefined) {
       number = 0;
-      for (let i = 0; i < name.length; i++) number = (Math.imul(number, 31) + name.charCodeAt(i)) | 0;
+      for (let i = 0; i < name.length; i++)
+        number = (Math.imul(number, 31) + name.charCodeAt(i)) | 0;
       this.#names.set(name, number);
     }
     return number;

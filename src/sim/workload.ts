@@ -137,7 +137,9 @@ export class Workload {
       case 'multiRead':
         return { op: OpCode.multiRead, value: { ops: this.#readOps() } };
       case 'addWatch': {
-        const mode = random.chance(0.5) ? AddWatchMode.persistent : AddWatchMode.persistentRecursive;
+        const mode = random.chance(0.5)
+          ? AddWatchMode.persistent
+          : AddWatchMode.persistentRecursive;
         return { op: OpCode.addWatch, value: { path: this.#parent(), mode } };
       }
       case 'removeWatches':
@@ -172,7 +174,10 @@ export class Workload {
     const withStat = random.chance(0.5) ? OpCode.create2 : OpCode.create;
     switch (choice) {
       case 'createSequential': {
-        const flags = random.pick([CreateMode.persistentSequential, CreateMode.ephemeralSequential]);
+        const flags = random.pick([
+          CreateMode.persistentSequential,
+          CreateMode.ephemeralSequential,
+        ]);
         const prefix = random.chance(0.3) ? `${this.#parent()}/` : path;
         const name = prefix === '//' ? '/n-' : prefix;
         return { op: withStat, value: { path: name, data, acl, flags } };
@@ -234,7 +239,8 @@ export class Workload {
     const ops: MultiOp[] = [];
     for (let count = random.between(0, 3); count > 0; count--) {
       const watch = random.chance(this.#traits.watchChance);
-      if (random.chance(0.6)) ops.push({ type: OpCode.getData, request: { path: this.#path(), watch } });
+      if (random.chance(0.6))
+        ops.push({ type: OpCode.getData, request: { path: this.#path(), watch } });
       else ops.push({ type: OpCode.getChildren, request: { path: this.#parent(), watch } });
     }
     return ops;
@@ -278,7 +284,9 @@ export class Workload {
     if (!isChange && !random.chance(this.#traits.aclChance)) return OPEN;
     switch (random.below(8)) {
       case 0:
-        return [{ perms: random.between(1, 31) | Perms.admin, id: { scheme: 'world', id: 'anyone' } }];
+        return [
+          { perms: random.between(1, 31) | Perms.admin, id: { scheme: 'world', id: 'anyone' } },
+        ];
       case 1:
         return [{ perms: Perms.all, id: { scheme: 'auth', id: '' } }];
       case 2:

@@ -25,7 +25,11 @@ export function directoriesOf(snapDir: string, logDir: string): Directories {
 }
 
 /** Creates what is missing (durably) and looks for what does not belong. Throws StartError. */
-export function prepareDirectories(disk: Disk, directories: Directories, autoCreate: boolean): void {
+export function prepareDirectories(
+  disk: Disk,
+  directories: Directories,
+  autoCreate: boolean,
+): void {
   const { snapshots, logs } = directories;
   prepare(disk, logs, 'data', autoCreate);
   if (logs === snapshots) return;
@@ -94,7 +98,11 @@ function probe(disk: Disk, directory: string): void {
     disk.openNow(path, 'create').closeNow();
     disk.unlinkNow(path);
   } catch (error) {
-    throw startErrorOf(error, `Writing to the data directory ${directory}`, exitCodes.dataDirectory);
+    throw startErrorOf(
+      error,
+      `Writing to the data directory ${directory}`,
+      exitCodes.dataDirectory,
+    );
   }
 }
 

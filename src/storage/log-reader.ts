@@ -207,7 +207,11 @@ export class LogReader {
     while (at < this.size) {
       if (pace.isOver) await pace.rest();
       if (!this.#have(at, 1)) return null;
-      const found = nonZeroIndex(this.bytes, at - this.#windowStart, this.#windowEnd - this.#windowStart);
+      const found = nonZeroIndex(
+        this.bytes,
+        at - this.#windowStart,
+        this.#windowEnd - this.#windowStart,
+      );
       if (found >= 0) return this.#windowStart + found;
       at = this.#windowEnd;
     }

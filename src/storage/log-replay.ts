@@ -115,7 +115,10 @@ export class LogReplay {
     const reader = new LogReader(this.#parts.disk, log.path);
     try {
       if (reader.header === 'foreign') {
-        throw refusal(`${log.path} is not a transaction log: its first bytes are not ZKLG`, 'Move it away');
+        throw refusal(
+          `${log.path} is not a transaction log: its first bytes are not ZKLG`,
+          'Move it away',
+        );
       }
       this.#isMarkConfirmed = this.#marks(log) && this.#parts.mark?.offset === 0;
       const recordCount = await this.#records(log, reader);

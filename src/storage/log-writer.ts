@@ -166,7 +166,10 @@ export class LogWriter {
       const low = batch.zxidLow(i);
       if (!follows(this.#lastHigh, this.#lastLow, high, low)) {
         const last = formatZxid(zxidOfParts(this.#lastHigh, this.#lastLow));
-        assert(false, `the log goes on after ${last}, not with ${formatZxid(zxidOfParts(high, low))}`);
+        assert(
+          false,
+          `the log goes on after ${last}, not with ${formatZxid(zxidOfParts(high, low))}`,
+        );
       }
       this.#lastHigh = high;
       this.#lastLow = low;

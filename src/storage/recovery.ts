@@ -11,7 +11,15 @@ import { OpCode } from '../protocol/opcodes.js';
 import { MalformedError } from '../protocol/reader.js';
 import { formatZxid, zxidHigh, zxidLow, zxidOfParts, type Zxid } from '../protocol/zxid.js';
 import { Tree, TreeLoadError, type TreeOptions } from '../tree/tree.js';
-import { directoryOf, isUnfinishedSnapshot, join, listLogs, logsAfter, type LogName, type SnapshotName } from './names.js';
+import {
+  directoryOf,
+  isUnfinishedSnapshot,
+  join,
+  listLogs,
+  logsAfter,
+  type LogName,
+  type SnapshotName,
+} from './names.js';
 import { LogReplay, type LogReplayResult } from './log-replay.js';
 import { repairLogs } from './log-repair.js';
 import { Pace } from './pace.js';
@@ -104,7 +112,9 @@ class Recovery {
   /** A crash while a snapshot was being written: it never counted. */
   #removeUnfinished(): void {
     const { disk, snapshots, logger } = this.#parts;
-    const unfinished = disk.listNow(snapshots.directory).filter(({ name }) => isUnfinishedSnapshot(name));
+    const unfinished = disk
+      .listNow(snapshots.directory)
+      .filter(({ name }) => isUnfinishedSnapshot(name));
     for (const { name } of unfinished) {
       disk.unlinkNow(join(snapshots.directory, name));
       logger.info('removed a snapshot that was never finished', { file: name });
@@ -194,7 +204,9 @@ class Recovery {
       tree.verifyAcls();
     } catch (error) {
       if (!(error instanceof TreeLoadError)) throw error;
-      throw new StartError(`${logDirectory}: ${error.message}`, exitCodes.unexpected, { cause: error });
+      throw new StartError(`${logDirectory}: ${error.message}`, exitCodes.unexpected, {
+        cause: error,
+      });
     }
     repairLogs(disk, logDirectory, result);
     logger.info('transaction logs replayed', {
@@ -296,7 +308,10 @@ class Recovery {
     if (nowMs - this.#lastToldMs < progressEveryMs) return;
     this.#lastToldMs = nowMs;
     const percent = totalBytes === 0 ? 100 : Math.floor((100 * doneBytes) / totalBytes);
-    logger.info(phase === 'snapshot' ? 'loading the snapshot' : 'replaying the logs', { file, percent });
+    logger.info(phase === 'snapshot' ? 'loading the snapshot' : 'replaying the logs', {
+      file,
+      percent,
+    });
   }
 }
 
@@ -374,7 +389,8 @@ class DigestWatch {
     const expected = this.#expected;
     if (expected?.zxid !== zxid) return;
     this.#expected = null;
-    if (zxidOfParts(this.#tree.digestHigh, this.#tree.digestLow) !== expected.digest) this.#mismatch = zxid;
+    if (zxidOfParts(this.#tree.digestHigh, this.#tree.digestLow) !== expected.digest)
+      this.#mismatch = zxid;
   }
 
   judge(logger: Logger): Zxid | null {

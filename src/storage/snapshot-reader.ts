@@ -178,7 +178,8 @@ class SnapshotReader {
     await this.#tryHave(trailerBytesMax);
     const left = this.#end - this.#pos;
     if (left === 0) return { digest: null, lastZxid: null };
-    if (left === lastZxidBytes + sealBytes) return { digest: null, lastZxid: await this.#lastZxid() };
+    if (left === lastZxidBytes + sealBytes)
+      return { digest: null, lastZxid: await this.#lastZxid() };
     const digest = await this.#digest();
     if (this.#end === this.#pos) return { digest, lastZxid: null };
     return { digest, lastZxid: await this.#lastZxid() };
@@ -228,8 +229,10 @@ class SnapshotReader {
     const sum = this.#sum;
     const view = this.#view;
     const at = this.#pos;
-    if (view.getInt32(at) !== 0 || view.getUint32(at + 4) !== sum) this.#fail('the checksum is wrong');
-    if (view.getInt32(at + 8) !== 1 || this.#bytes[at + 12] !== slash) this.#fail('the seal is broken');
+    if (view.getInt32(at) !== 0 || view.getUint32(at + 4) !== sum)
+      this.#fail('the checksum is wrong');
+    if (view.getInt32(at + 8) !== 1 || this.#bytes[at + 12] !== slash)
+      this.#fail('the seal is broken');
     this.#pos += sealBytes;
   }
 

@@ -14,7 +14,24 @@ const readBytes = 1024 * 1024;
 const snappyBlockBytesMax = 64 * 1024 * 1024;
 
 /** Magic, version, lowest compatible version. Also valid in the middle, where streams were joined. */
-export const snappyHeader = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1);
+export const snappyHeader = Uint8Array.of(
+  0x82,
+  0x53,
+  0x4e,
+  0x41,
+  0x50,
+  0x50,
+  0x59,
+  0,
+  0,
+  0,
+  0,
+  1,
+  0,
+  0,
+  0,
+  1,
+);
 const snappyMagicBytes = 8;
 
 /** The file does not hold what it should; it cannot be used, and others may be. */
@@ -121,8 +138,7 @@ class GzipSource implements SnapshotSource {
       const packed = await this.#source.next();
       this.#isAtEnd = packed === null;
       try {
-        this.#pieces =
-          packed === null ? await this.#gunzip.end() : await this.#gunzip.push(packed);
+        this.#pieces = packed === null ? await this.#gunzip.end() : await this.#gunzip.push(packed);
       } catch (error) {
         throw new SnapshotError(`gzip: ${error instanceof Error ? error.message : 'damaged'}`, {
           cause: error,

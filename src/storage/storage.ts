@@ -93,11 +93,18 @@ export class Storage {
     this.#options = options;
     this.directories = directories;
     this.#lock = lock;
-    this.#snapshots = new Snapshots({ disk, compression, logger, directory: directories.snapshots });
+    this.#snapshots = new Snapshots({
+      disk,
+      compression,
+      logger,
+      directory: directories.snapshots,
+    });
   }
 
   /** Once, before anything else. Rejects with a StartError. */
-  async recover(onProgress: (progress: RecoveryProgress) => void = () => undefined): Promise<Recovered> {
+  async recover(
+    onProgress: (progress: RecoveryProgress) => void = () => undefined,
+  ): Promise<Recovered> {
     assert(this.#log === null, 'a storage recovers once');
     const { disk, clock, logger, treeOptions, trustEmptySnapshot, autoCreateDb } = this.#options;
     try {

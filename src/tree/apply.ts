@@ -11,6 +11,7 @@ import { MalformedError, Reader } from '../protocol/reader.js';
 import { compareParts } from '../protocol/zxid.js';
 import type { Changes } from './changes.js';
 import type { Contents } from './contents.js';
+import { DigestHistory } from './digest-history.js';
 import { DIGEST_VERSION, type DigestSum } from './digest.js';
 import { NO_NODE } from './node-store.js';
 import { CONTAINER_OWNER_HIGH, ttlOwnerHigh } from './owner-lists.js';
@@ -38,6 +39,7 @@ export class TxnApplier {
   /** 68 bytes for each part of the last multi; set for creates and setData that succeeded. */
   multiStats = new Uint8Array(0);
   digestVerdict: DigestVerdict = 'none';
+  readonly digests = new DigestHistory();
 
   readonly #changes: Changes;
   readonly #contents: Contents;
@@ -74,6 +76,7 @@ export class TxnApplier {
       this.lastZxidLow = zxidLow;
     }
     this.#checkDigest(reader);
+    this.digests.note(zxidHigh, zxidLow, this.#digest.high, this.#digest.low);
     return result;
   }
 

@@ -15,6 +15,7 @@ import { TxnApplier, type DigestVerdict } from './apply.js';
 import { Changes, type ChangeParts, type TreeListener } from './changes.js';
 import { Contents } from './contents.js';
 import { DigestSum } from './digest.js';
+import type { DigestHistory } from './digest-history.js';
 import { TreeLoadError } from './errors.js';
 import { Graveyard, type Pin } from './graveyard.js';
 import { Loading } from './loading.js';
@@ -171,6 +172,10 @@ export class Tree extends TreeView {
   /** What the digest at the end of the last transaction said. */
   get digestVerdict(): DigestVerdict {
     return this.#applier.digestVerdict;
+  }
+
+  get digests(): DigestHistory {
+    return this.#applier.digests;
   }
 
   /** The error code of each part of the last multi. */

@@ -59,11 +59,7 @@ export interface GroupOptions extends Pick<ServerOptions, 'config' | 'properties
   readonly owns?: boolean;
 }
 
-type Define = (
-  name: string,
-  run: (trial: Trial) => Promise<void>,
-  options?: CaseOptions,
-) => void;
+type Define = (name: string, run: (trial: Trial) => Promise<void>, options?: CaseOptions) => void;
 
 /** Ticks are short so that sessions expire soon; the longest timeout is long for slow machines. */
 export const tickMs = 200;

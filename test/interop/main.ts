@@ -86,7 +86,10 @@ async function main(): Promise<number> {
         console.log(`skip ${program.name}: ${error.message}`);
         continue;
       }
-      run.failed('it runs', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      run.failed(
+        'it runs',
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+      );
     } finally {
       await run.dispose();
     }

@@ -5,7 +5,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { classPath, installJars } from './maven.js';
-import { startServer, type Launch, type ServerOptions, type ServerProcess } from './server-process.js';
+import {
+  startServer,
+  type Launch,
+  type ServerOptions,
+  type ServerProcess,
+} from './server-process.js';
 
 /** What ZooKeeper's own pom marks as provided: its server does not start without these. */
 const provided = {

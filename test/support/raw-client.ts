@@ -247,11 +247,7 @@ export class RawClient {
   /** The first reply with that xid that no one has taken yet. */
   async reply(xid: number, waitMs = patienceMs): Promise<Reply> {
     const found = (): Reply | undefined => this.#replies.find((reply) => reply.xid === xid);
-    await this.#until(
-      () => found() !== undefined || this.#closed,
-      `a reply to xid ${xid}`,
-      waitMs,
-    );
+    await this.#until(() => found() !== undefined || this.#closed, `a reply to xid ${xid}`, waitMs);
     const reply = found();
     if (reply === undefined) throw new ClosedError(`closed before the reply to xid ${xid}`);
     this.#replies.splice(this.#replies.indexOf(reply), 1);

@@ -39,6 +39,8 @@ export interface ServerProcess {
   kill(signal: NodeJS.Signals): Promise<Exit>;
   /** SIGTERM; SIGKILL when that does not help within ten seconds. */
   stop(): Promise<Exit>;
+  /** The test expects it to end by itself: nothing worth printing. */
+  willEnd(): void;
   /** Starts a new process on the same directory, port and configuration (this one has ended). */
   startAgain(): Promise<ServerProcess>;
   /** `stop`, and throws away temporary directories. */
@@ -140,11 +142,11 @@ class ChildServer implements ServerProcess {
     const properties = merged({}, options.properties).map(([key, value]) => `-D${key}=${value}`);
     this.#logFile = join(this.#workDir, 'output.log');
     const output = openSync(this.#logFile, 'a');
-    this.#child = spawn(
-      launch.program,
-      launch.arguments(configFile, properties, this.#workDir),
-      { stdio: ['ignore', output, output], cwd: this.#workDir, env: launch.env ?? process.env },
-    );
+    this.#child = spawn(launch.program, launch.arguments(configFile, properties, this.#workDir), {
+      stdio: ['ignore', output, output],
+      cwd: this.#workDir,
+      env: launch.env ?? process.env,
+    });
     closeSync(output);
     living.add(this.#child);
     this.pid = this.#child.pid ?? 0;
@@ -196,6 +198,10 @@ class ChildServer implements ServerProcess {
     return this.log().split('\n').slice(-25).join('\n');
   }
 
+  willEnd(): void {
+    this.#isToEnd = true;
+  }
+
   async kill(signal: NodeJS.Signals): Promise<Exit> {
     this.#isToEnd = true;
     if (this.#exit === null) this.#child.kill(signal);
@@ -216,11 +222,10 @@ class ChildServer implements ServerProcess {
 
   async startAgain(): Promise<ServerProcess> {
     if (this.#exit === null) throw new Error('the server still runs');
-    return await start(
-      this.#launch,
-      { ...this.#options, dataDir: this.dataDir, port: this.port },
-      [...this.#inherited, this.#workDir],
-    );
+    return await start(this.#launch, { ...this.#options, dataDir: this.dataDir, port: this.port }, [
+      ...this.#inherited,
+      this.#workDir,
+    ]);
   }
 
   removeOwnFiles(): void {

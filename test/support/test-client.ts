@@ -36,10 +36,7 @@ const nothing = (): true => true;
 
 export class TestClient extends RawClient {
   /** A TCP connection with a session on it. */
-  static async connect(
-    address: Address,
-    fields: Partial<ConnectFields> = {},
-  ): Promise<TestClient> {
+  static async connect(address: Address, fields: Partial<ConnectFields> = {}): Promise<TestClient> {
     const client = await TestClient.open(address);
     const reply = await client.handshake(fields);
     if (reply === null) throw new Error('the server closed instead of answering the handshake');

@@ -55,7 +55,10 @@ interface Recorded {
   readonly last: DiskImage;
 }
 
-export async function explore(scenario: CrashScenario, options: ExploreOptions): Promise<Exploration> {
+export async function explore(
+  scenario: CrashScenario,
+  options: ExploreOptions,
+): Promise<Exploration> {
   return await new Explorer(scenario, options).run();
 }
 
@@ -81,7 +84,11 @@ class Explorer {
     for (const { at, image, marks } of recording.moments()) {
       if (this.#violations.length >= violationsMax || this.#options.goOn?.() === false) break;
       moments++;
-      await this.#crash(image, boundsOf([...earlier, ...marks]), `moment ${at} of ${recording.length}`);
+      await this.#crash(
+        image,
+        boundsOf([...earlier, ...marks]),
+        `moment ${at} of ${recording.length}`,
+      );
     }
     if (this.#scenario.spareSnapshots !== undefined) await this.#damageSnapshots(last);
     return { moments, states: this.#states, violations: this.#violations };
@@ -125,12 +132,19 @@ class Explorer {
 
   async #check(state: DiskImage, bounds: Bounds, isNested: boolean): Promise<void> {
     const recording = isNested ? new Recording<never>(state) : null;
-    const disk = new SimDisk({ image: state.clone(), ...(recording ? { onStep: recording.onStep } : {}) });
+    const disk = new SimDisk({
+      image: state.clone(),
+      ...(recording ? { onStep: recording.onStep } : {}),
+    });
     const first = await this.#recover(disk, 'recovery', bounds);
     if (first === null) return;
     const found = { acknowledged: first, appended: first };
     await this.#recover(new SimDisk({ image: disk.image.clone() }), 'recovery again', found);
-    await this.#recover(new SimDisk({ image: durableOf(disk.image) }), 'crash after recovery', found);
+    await this.#recover(
+      new SimDisk({ image: durableOf(disk.image) }),
+      'crash after recovery',
+      found,
+    );
     if (recording === null) return;
     for (const moment of recording.moments()) {
       const { seed } = this.#options;
@@ -151,7 +165,10 @@ class Explorer {
       storage = Storage.open(this.#storageOptions(disk));
       const { tree, sessions, lastZxid } = await storage.recover();
       if (lastZxid < bounds.acknowledged) {
-        return this.#violation(what, `${formatZxid(bounds.acknowledged)} was acknowledged, ${formatZxid(lastZxid)} is the last`);
+        return this.#violation(
+          what,
+          `${formatZxid(bounds.acknowledged)} was acknowledged, ${formatZxid(lastZxid)} is the last`,
+        );
       }
       if (lastZxid > bounds.appended) {
         return this.#violation(what, `${formatZxid(lastZxid)} was never written`);

@@ -53,8 +53,12 @@ export function describeState(tree: Tree, sessions: ReadonlyMap<bigint, number>)
   const visit = (id: NodeId): void => {
     tree.statInto(id, stat, 0);
     const data = tree.data(id);
-    const rights = tree.aclOf(id).map((acl) => `${acl.perms}${acl.id.scheme ?? ''}${acl.id.id ?? ''}`);
-    lines.push(`${tree.pathOf(id)} ${data === null ? 'null' : hex(data)} ${hex(stat)} ${rights.join()}`);
+    const rights = tree
+      .aclOf(id)
+      .map((acl) => `${acl.perms}${acl.id.scheme ?? ''}${acl.id.id ?? ''}`);
+    lines.push(
+      `${tree.pathOf(id)} ${data === null ? 'null' : hex(data)} ${hex(stat)} ${rights.join()}`,
+    );
     const children: NodeId[] = [];
     for (let child = tree.firstChild(id); child !== NO_NODE; child = tree.nextSibling(child)) {
       children.push(child);
@@ -64,8 +68,15 @@ export function describeState(tree: Tree, sessions: ReadonlyMap<bigint, number>)
   };
   visit(tree.findPath('/'));
   for (const [id, timeoutMs] of [...sessions].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const owned = [...tree.ephemeralsOf(Number(BigInt.asIntN(32, id >> 32n)), Number(BigInt.asIntN(32, id)))];
-    lines.push(`session ${id} ${timeoutMs} ${owned.map((node) => tree.pathOf(node)).sort().join()}`);
+    const owned = [
+      ...tree.ephemeralsOf(Number(BigInt.asIntN(32, id >> 32n)), Number(BigInt.asIntN(32, id))),
+    ];
+    lines.push(
+      `session ${id} ${timeoutMs} ${owned
+        .map((node) => tree.pathOf(node))
+        .sort()
+        .join()}`,
+    );
   }
   lines.push(`digest ${tree.digestHigh} ${tree.digestLow}`);
   return lines.join('\n');
@@ -212,7 +223,9 @@ export class History {
   }
 
   #delete(session: bigint): Draft {
-    const leaf = this.#paths.find((path) => path !== '/' && this.tree.numChildren(this.tree.findPath(path)) === 0);
+    const leaf = this.#paths.find(
+      (path) => path !== '/' && this.tree.numChildren(this.tree.findPath(path)) === 0,
+    );
     if (leaf === undefined) return this.#create(session, false);
     this.#forget(leaf);
     return { type: OpCode.delete, session, body: encode(DeleteTxn, { path: leaf }) };

@@ -241,7 +241,10 @@ export const crashMutants: readonly CrashMutant[] = [
     name: 'acknowledged before the log is durable',
     wrap: (disk) => new UnsyncedFiles(disk, (path) => baseName(path).startsWith('log.')),
   },
-  { name: 'acknowledged while the log is becoming durable', wrap: (disk) => new BoastfulTailMark(disk) },
+  {
+    name: 'acknowledged while the log is becoming durable',
+    wrap: (disk) => new BoastfulTailMark(disk),
+  },
   { name: 'snapshots are written in place', wrap: (disk) => new NoUnfinishedNames(disk) },
   {
     name: 'snapshots are renamed before they are durable',

@@ -104,7 +104,10 @@ export class CrashWorld {
   async start(): Promise<void> {
     this.#storage = Storage.open(storageOptions(this.#disk, this.#options));
     const { tree, sessions, lastZxid } = await this.#storage.recover();
-    assert(lastZxid === this.history.zxid || this.history.zxid % 0x1_0000_0000n === 0n, 'all is there');
+    assert(
+      lastZxid === this.history.zxid || this.history.zxid % 0x1_0000_0000n === 0n,
+      'all is there',
+    );
     this.#tree = tree;
     this.#sessions = sessions;
     // from here on clients see it

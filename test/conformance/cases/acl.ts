@@ -23,7 +23,10 @@ export const aclCases = group('acl', {}, (test) => {
     'getData needs READ': [perms.read, async (c, path) => c.getData(path)],
     'getChildren needs READ': [perms.read, async (c, path) => c.getChildren(path)],
     'getChildren2 needs READ': [perms.read, async (c, path) => c.getChildren2(path)],
-    'getAllChildrenNumber needs READ': [perms.read, async (c, path) => c.getAllChildrenNumber(path)],
+    'getAllChildrenNumber needs READ': [
+      perms.read,
+      async (c, path) => c.getAllChildrenNumber(path),
+    ],
     'setData needs WRITE': [perms.write, async (c, path) => c.setData(path, 'x')],
     'create needs CREATE': [perms.create, async (c, path) => c.create(`${path}/new`)],
     'delete needs DELETE': [perms.delete, async (c, path) => c.delete(`${path}/kid`)],
@@ -154,7 +157,17 @@ export const aclCases = group('acl', {}, (test) => {
 
   test('ip: what is not an address', async (t) => {
     const client = await t.connect();
-    const bad = ['', 'localhost', '1.2.3', '1.2.3.4.5', '1.2.3.256', '1.2.3.4/', '1.2.3.4/x', ':::1', '1::2::3'];
+    const bad = [
+      '',
+      'localhost',
+      '1.2.3',
+      '1.2.3.4.5',
+      '1.2.3.256',
+      '1.2.3.4/',
+      '1.2.3.4/x',
+      ':::1',
+      '1::2::3',
+    ];
     for (const id of bad) {
       fails(await client.create(`${t.path}/a`, { acl: ipAcl(id) }), 'invalidACL', id);
     }
@@ -230,11 +243,15 @@ export const aclCases = group('acl', {}, (test) => {
     ok(await client.setData(`${t.path}/a/b`, 'x'));
   });
 
-  test('IPv6 addresses are valid', async (t) => {
-    const client = await t.connect();
-    ok(await client.create(`${t.path}/a`, { acl: ipAcl('::1') }));
-    fails(await client.getData(`${t.path}/a`), 'noAuth');
-  }, { since: [3, 9, 4], why: 'ZOOKEEPER-4240' });
+  test(
+    'IPv6 addresses are valid',
+    async (t) => {
+      const client = await t.connect();
+      ok(await client.create(`${t.path}/a`, { acl: ipAcl('::1') }));
+      fails(await client.getData(`${t.path}/a`), 'noAuth');
+    },
+    { since: [3, 9, 4], why: 'ZOOKEEPER-4240' },
+  );
 
   test('an ACL that is set counts once its setACL is answered', async (t) => {
     const client = await t.connect();

@@ -17,7 +17,12 @@ async function isClosedSilently(t: Trial, bytes: Uint8Array): Promise<void> {
 }
 
 export const badInputCases = group('bad input', {}, (test) => {
-  const lengths = { '-1': -1, 'the least int': -0x8000_0000, huge: 0x7fffffff, 'too long': 1_048_576 };
+  const lengths = {
+    '-1': -1,
+    'the least int': -0x8000_0000,
+    huge: 0x7fffffff,
+    'too long': 1_048_576,
+  };
   for (const [name, length] of Object.entries(lengths)) {
     test(`a first frame of length ${name}: closed`, async (t) => {
       await isClosedSilently(t, int(length));
@@ -187,21 +192,33 @@ export const badInputCases = group('bad input', {}, (test) => {
     ['getEphemerals', OpCode.getEphemerals, body.path('/bad')],
     ['getAllChildrenNumber', OpCode.getAllChildrenNumber, body.path('/bad')],
   ];
-  const writes = new Set(['create', 'create2', 'createContainer', 'createTTL', 'delete', 'setData', 'setACL']);
+  const writes = new Set([
+    'create',
+    'create2',
+    'createContainer',
+    'createTTL',
+    'delete',
+    'setData',
+    'setACL',
+  ]);
   const since39 = { since: [3, 9, 0], why: 'unreadable writes took a zxid' } as const;
   for (const [name, op, whole] of truncated) {
-    test(`${name} that ends too early, at every byte: MARSHALLINGERROR`, async (t) => {
-      const client = await t.connect();
-      let last = (await client.ping()).zxid;
-      for (let length = 0; length < whole.length; length += 1) {
-        const reply = await client.call(op, whole.subarray(0, length));
-        fails(reply, 'marshallingError', `${name}, ${length} of ${whole.length} bytes`);
-        // of what cannot be read only a multi takes a zxid
-        if (op === OpCode.multi) last += 1n;
-        equal(reply.zxid, last, `zxid after ${length} bytes`);
-      }
-      ok(await client.exists(t.path), 'the connection stays');
-    }, writes.has(name) ? since39 : {});
+    test(
+      `${name} that ends too early, at every byte: MARSHALLINGERROR`,
+      async (t) => {
+        const client = await t.connect();
+        let last = (await client.ping()).zxid;
+        for (let length = 0; length < whole.length; length += 1) {
+          const reply = await client.call(op, whole.subarray(0, length));
+          fails(reply, 'marshallingError', `${name}, ${length} of ${whole.length} bytes`);
+          // of what cannot be read only a multi takes a zxid
+          if (op === OpCode.multi) last += 1n;
+          equal(reply.zxid, last, `zxid after ${length} bytes`);
+        }
+        ok(await client.exists(t.path), 'the connection stays');
+      },
+      writes.has(name) ? since39 : {},
+    );
   }
 
   test('bytes after a request are not looked at', async (t) => {
@@ -319,23 +336,27 @@ export const badInputCases = group('bad input', {}, (test) => {
     ok(await client.exists(t.path), 'the connection stays');
   });
 
-  test('a second connect request is taken for a request', async (t) => {
-    const client = await t.connect();
-    client.sendFrame(
-      bytesOf((w) => {
-        w.writeInt(0);
-        w.writeLong(0n);
-        w.writeInt(30_000);
-        w.writeLong(0n);
-        w.writeBuffer(new Uint8Array(16));
-        w.writeBool(false);
-      }),
-    );
-    // xid 0, type 0: the first half of its zxid
-    const reply = await client.reply(0);
-    equal(reply.err, ErrorCode.unimplemented, 'err');
-    await client.untilClosed();
-  }, { since: [3, 9, 3], why: 'op code 0 was answered without an error' });
+  test(
+    'a second connect request is taken for a request',
+    async (t) => {
+      const client = await t.connect();
+      client.sendFrame(
+        bytesOf((w) => {
+          w.writeInt(0);
+          w.writeLong(0n);
+          w.writeInt(30_000);
+          w.writeLong(0n);
+          w.writeBuffer(new Uint8Array(16));
+          w.writeBool(false);
+        }),
+      );
+      // xid 0, type 0: the first half of its zxid
+      const reply = await client.reply(0);
+      equal(reply.err, ErrorCode.unimplemented, 'err');
+      await client.untilClosed();
+    },
+    { since: [3, 9, 3], why: 'op code 0 was answered without an error' },
+  );
 
   test('frames in pieces of one byte', async (t) => {
     const client = await t.open();

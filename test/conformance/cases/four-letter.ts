@@ -329,17 +329,21 @@ export const fourLetterCases = group('four-letter words', {}, (test) => {
     version39,
   );
 
-  test('hash: a digest at every 128th zxid', async (t) => {
-    const client = await t.connect();
-    for (let count = 0; count < 130; count += 1) ok(await client.setData(t.path, String(count)));
-    const lines = (await t.fourLetter('hash')).split('\n').filter((line) => line !== '');
-    that(lines.length > 0, 'a line');
-    for (const line of lines) {
-      const zxid = /^([0-9a-f]+): -?\d+$/.exec(line)?.[1];
-      that(zxid !== undefined, `layout: ${line}`);
-      equal(Number.parseInt(zxid, 16) % 128, 0, `zxid of ${line}`);
-    }
-  }, version39);
+  test(
+    'hash: a digest at every 128th zxid',
+    async (t) => {
+      const client = await t.connect();
+      for (let count = 0; count < 130; count += 1) ok(await client.setData(t.path, String(count)));
+      const lines = (await t.fourLetter('hash')).split('\n').filter((line) => line !== '');
+      that(lines.length > 0, 'a line');
+      for (const line of lines) {
+        const zxid = /^([0-9a-f]+): -?\d+$/.exec(line)?.[1];
+        that(zxid !== undefined, `layout: ${line}`);
+        equal(Number.parseInt(zxid, 16) % 128, 0, `zxid of ${line}`);
+      }
+    },
+    version39,
+  );
 
   test('words that nobody knows are lengths of frames', async (t) => {
     for (const word of ['abcd', 'RUOK', 'ruo\n', 'GET ']) {

@@ -1,6 +1,7 @@
 /** Every group of the suite, in the order of a run. */
 import type { Group } from '../suite.js';
 import { aclCases, skipAclCases } from './acl.js';
+import { adminCases } from './admin.js';
 import { badInputCases } from './bad-input.js';
 import { collectedCases } from './collected.js';
 import { createCases, createWithoutTtl } from './create.js';
@@ -17,6 +18,14 @@ import { nodeOpCases } from './node-ops.js';
 import { persistenceCases, snapshotCases } from './persistence.js';
 import { persistentWatchCases } from './persistent-watches.js';
 import { enforcedQuotaCases, quotaCases } from './quotas.js';
+import {
+  connectionThrottleCases,
+  digestAlgorithmCases,
+  enforcedAuthCases,
+  fatalTtlCases,
+  largeRequestCases,
+  requestThrottleCases,
+} from './refusals.js';
 import { sequenceCases } from './sequences.js';
 import { configuredTimeouts, defaultTimeouts, sessionCases } from './sessions.js';
 import { statCases } from './stat.js';
@@ -46,8 +55,15 @@ export const groups: readonly Group[] = [
   connectionLimitCases,
   totalLimitCases,
   outstandingCases,
+  connectionThrottleCases,
+  requestThrottleCases,
+  largeRequestCases,
+  enforcedAuthCases,
+  digestAlgorithmCases,
+  adminCases,
   persistenceCases,
   snapshotCases,
   defaultTimeouts,
   configuredTimeouts,
+  fatalTtlCases,
 ];

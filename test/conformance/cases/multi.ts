@@ -15,34 +15,38 @@ const since39 = (why: string): { since: [number, number, number]; why: string } 
 });
 
 export const multiCases = group('multi', {}, (test) => {
-  test('every kind of part, and the types of their results', async (t) => {
-    const client = await t.connect();
-    const reply = await client.multi([
-      part.create(`${t.path}/a`, { data: '1' }),
-      part.create2(`${t.path}/b`),
-      part.createContainer(`${t.path}/c`),
-      part.createTtl(`${t.path}/d`, 60_000n),
-      part.setData(`${t.path}/a`, '22', 0),
-      part.check(`${t.path}/a`, 1),
-      part.delete(`${t.path}/b`, 0),
-    ]);
-    const results = ok(reply);
-    const { create, create2, setData, check, delete: delete_ } = OpCode;
-    equal(
-      typesOf(results),
-      [create, create2, create2, create2, setData, check, delete_],
-      'types',
-    );
-    equal(
-      results.slice(0, 4).map((result) => result.path),
-      ['a', 'b', 'c', 'd'].map((name) => `${t.path}/${name}`),
-      'paths',
-    );
-    equal(results[4]?.stat?.version, 1, 'version after setData');
-    equal(results[4]?.stat?.mzxid, reply.zxid, 'mzxid after setData');
-    equal(results[1]?.stat?.czxid, reply.zxid, 'czxid of create2');
-    equal(ok(await client.getChildren(t.path)), ['a', 'c', 'd'], 'children');
-  }, since39('create2 in a multi'));
+  test(
+    'every kind of part, and the types of their results',
+    async (t) => {
+      const client = await t.connect();
+      const reply = await client.multi([
+        part.create(`${t.path}/a`, { data: '1' }),
+        part.create2(`${t.path}/b`),
+        part.createContainer(`${t.path}/c`),
+        part.createTtl(`${t.path}/d`, 60_000n),
+        part.setData(`${t.path}/a`, '22', 0),
+        part.check(`${t.path}/a`, 1),
+        part.delete(`${t.path}/b`, 0),
+      ]);
+      const results = ok(reply);
+      const { create, create2, setData, check, delete: delete_ } = OpCode;
+      equal(
+        typesOf(results),
+        [create, create2, create2, create2, setData, check, delete_],
+        'types',
+      );
+      equal(
+        results.slice(0, 4).map((result) => result.path),
+        ['a', 'b', 'c', 'd'].map((name) => `${t.path}/${name}`),
+        'paths',
+      );
+      equal(results[4]?.stat?.version, 1, 'version after setData');
+      equal(results[4]?.stat?.mzxid, reply.zxid, 'mzxid after setData');
+      equal(results[1]?.stat?.czxid, reply.zxid, 'czxid of create2');
+      equal(ok(await client.getChildren(t.path)), ['a', 'c', 'd'], 'children');
+    },
+    since39('create2 in a multi'),
+  );
 
   test('an empty multi', async (t) => {
     const client = await t.connect();
@@ -138,9 +142,7 @@ export const multiCases = group('multi', {}, (test) => {
 
   test('the version that a check wants is the one at its place', async (t) => {
     const client = await t.connect();
-    const results = ok(
-      await client.multi([part.setData(t.path, 'x'), part.check(t.path, 0)]),
-    );
+    const results = ok(await client.multi([part.setData(t.path, 'x'), part.check(t.path, 0)]));
     equal(errorsOf(results), ['ok', 'badVersion'], 'errors');
     equal(ok(await client.exists(t.path)).version, 0, 'version');
   });
@@ -156,10 +158,7 @@ export const multiCases = group('multi', {}, (test) => {
     const sent = [
       client.post(OpCode.create, body.create(a)),
       client.post(OpCode.setData, body.setData(a, '1', 0)),
-      client.post(
-        OpCode.multi,
-        body.multi([part.setData(a, '2', 1), part.delete(`${t.path}/no`)]),
-      ),
+      client.post(OpCode.multi, body.multi([part.setData(a, '2', 1), part.delete(`${t.path}/no`)])),
       client.post(OpCode.setData, body.setData(a, '3', 1)),
       client.post(OpCode.multi, body.multi([part.delete(a), part.check(t.path, 77)])),
       client.post(OpCode.delete, body.pathAndInt(a, 2)),
@@ -195,37 +194,45 @@ export const multiCases = group('multi', {}, (test) => {
     ok(await client.exists(t.path), 'the connection stays');
   });
 
-  test('what cannot be read as a multi takes a zxid, null lists of ACLs do not', async (t) => {
-    const client = await t.connect();
-    let last = (await client.ping()).zxid;
-    const unreadable: [string, MultiPart][] = [
-      ['an unknown create flag', part.create(`${t.path}/a`, { flags: 9 })],
-      ['the op create with the TTL flag', part.create(`${t.path}/a`, { flags: flags.ttl })],
-      ['an op that may not be a part', { type: OpCode.sync, body: body.path(t.path) }],
-    ];
-    for (const [what, one] of unreadable) {
-      const reply = await client.multi([part.create(`${t.path}/new`), one]);
-      fails(reply, 'marshallingError', what);
-      last += 1n;
-      equal(reply.zxid, last, `zxid of ${what}`);
-    }
-    const reply = await client.multi([part.create(`${t.path}/a`, { acl: null })]);
-    fails(reply, 'marshallingError', 'a null ACL');
-    equal(reply.zxid, last, 'zxid of a null ACL');
-    fails(await client.exists(`${t.path}/new`), 'noNode');
-  }, since39('unknown flags counted as 0'));
+  test(
+    'what cannot be read as a multi takes a zxid, null lists of ACLs do not',
+    async (t) => {
+      const client = await t.connect();
+      let last = (await client.ping()).zxid;
+      const unreadable: [string, MultiPart][] = [
+        ['an unknown create flag', part.create(`${t.path}/a`, { flags: 9 })],
+        ['the op create with the TTL flag', part.create(`${t.path}/a`, { flags: flags.ttl })],
+        ['an op that may not be a part', { type: OpCode.sync, body: body.path(t.path) }],
+      ];
+      for (const [what, one] of unreadable) {
+        const reply = await client.multi([part.create(`${t.path}/new`), one]);
+        fails(reply, 'marshallingError', what);
+        last += 1n;
+        equal(reply.zxid, last, `zxid of ${what}`);
+      }
+      const reply = await client.multi([part.create(`${t.path}/a`, { acl: null })]);
+      fails(reply, 'marshallingError', 'a null ACL');
+      equal(reply.zxid, last, 'zxid of a null ACL');
+      fails(await client.exists(`${t.path}/new`), 'noNode');
+    },
+    since39('unknown flags counted as 0'),
+  );
 
-  test('the flags of a create decide what it is, not its type', async (t) => {
-    const client = await t.connect();
-    const results = ok(
-      await client.multi([
-        part.create(`${t.path}/c`, { flags: flags.container }),
-        part.createTtl(`${t.path}/p`, -1n, { flags: flags.persistent }),
-        part.createContainer(`${t.path}/d`, { flags: flags.persistent }),
-      ]),
-    );
-    equal(typesOf(results), [OpCode.create2, OpCode.create, OpCode.create2], 'types');
-  }, since39('create2 in a multi'));
+  test(
+    'the flags of a create decide what it is, not its type',
+    async (t) => {
+      const client = await t.connect();
+      const results = ok(
+        await client.multi([
+          part.create(`${t.path}/c`, { flags: flags.container }),
+          part.createTtl(`${t.path}/p`, -1n, { flags: flags.persistent }),
+          part.createContainer(`${t.path}/d`, { flags: flags.persistent }),
+        ]),
+      );
+      equal(typesOf(results), [OpCode.create2, OpCode.create, OpCode.create2], 'types');
+    },
+    since39('create2 in a multi'),
+  );
 
   test('getData as a part of multi, create as a part of multiRead', async (t) => {
     const client = await t.connect();
@@ -278,7 +285,7 @@ export const multiCases = group('multi', {}, (test) => {
     equal(reply.zxid, before.zxid, 'no zxid is taken');
   });
 
-  test('multiRead: NOAUTH is the part\'s own', async (t) => {
+  test("multiRead: NOAUTH is the part's own", async (t) => {
     const client = await t.connect();
     const acl = [{ perms: perms.admin, scheme: 'world', id: 'anyone' }];
     ok(await client.create(`${t.path}/closed`, { acl }));

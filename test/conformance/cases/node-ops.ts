@@ -200,7 +200,8 @@ export const nodeOpCases = group('ops', {}, (test) => {
   test('getAllChildrenNumber counts all below', async (t) => {
     const client = await t.connect();
     equal(ok(await client.getAllChildrenNumber(t.path)), 0, 'none');
-    for (const path of ['/a', '/a/b', '/a/b/c', '/d', '/aa']) ok(await client.create(t.path + path));
+    for (const path of ['/a', '/a/b', '/a/b/c', '/d', '/aa'])
+      ok(await client.create(t.path + path));
     equal(ok(await client.getAllChildrenNumber(t.path)), 5, 'all');
     equal(ok(await client.getAllChildrenNumber(`${t.path}/a`)), 2, 'below a, not aa');
     fails(await client.getAllChildrenNumber(`${t.path}/no`), 'noNode');
@@ -260,7 +261,11 @@ export const nodeOpCases = group('ops', {}, (test) => {
     const { data, stat } = ok(await client.getData('/zookeeper/config'));
     equal(data?.length, 0, 'length of the config');
     equal(stat.version, 0, 'version');
-    equal(ok(await client.getAcl('/zookeeper/config')).acl, [{ perms: 1, scheme: 'world', id: 'anyone' }], 'acl');
+    equal(
+      ok(await client.getAcl('/zookeeper/config')).acl,
+      [{ perms: 1, scheme: 'world', id: 'anyone' }],
+      'acl',
+    );
     fails(await client.setData('/zookeeper/config', 'x'), 'noAuth');
   });
 
@@ -277,7 +282,11 @@ export const nodeOpCases = group('ops', {}, (test) => {
     ];
     const replies = [];
     for (const xid of posted) replies.push(await client.reply(xid));
-    equal(replies.map((reply) => reply.err), [0, 0, 0, 0, 0, 0, -101], 'errors');
+    equal(
+      replies.map((reply) => reply.err),
+      [0, 0, 0, 0, 0, 0, -101],
+      'errors',
+    );
     equal(
       replies.map((reply) => reply.at),
       replies.map((_reply, index) => index),

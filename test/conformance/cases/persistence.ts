@@ -36,12 +36,23 @@ export const persistenceCases = group('persistence', { owns: true }, (test) => {
       ok(await client.createContainer(at('container')));
       ok(await client.createTtl(at('ttl'), 600_000n));
       ok(await client.create(at('acl'), { acl: [{ perms: 17, scheme: 'world', id: 'anyone' }] }));
-      ok(await client.create(at('digest'), {
-        acl: [{ perms: perms.all, scheme: 'digest', id: 'a:aaaaaaaaaaaaaaaaaaaaaaaaaaa=' }, ...openAcl],
-      }));
+      ok(
+        await client.create(at('digest'), {
+          acl: [
+            { perms: perms.all, scheme: 'digest', id: 'a:aaaaaaaaaaaaaaaaaaaaaaaaaaa=' },
+            ...openAcl,
+          ],
+        }),
+      );
       ok(await client.setData(at('data'), 'y'));
       ok(await client.setAcl(at('data'), openAcl));
-      ok(await client.multi([part.create(at('m1')), part.create(at('m1/m2')), part.delete(at('null'))]));
+      ok(
+        await client.multi([
+          part.create(at('m1')),
+          part.create(at('m1/m2')),
+          part.delete(at('null')),
+        ]),
+      );
       ok(await client.create(at('s-'), { flags: flags.persistentSequential }));
       const before = await dump(client, t.path);
       const { zxid } = await client.ping();
@@ -143,7 +154,11 @@ export const persistenceCases = group('persistence', { owns: true }, (test) => {
     await t.restart('SIGKILL');
     const back = await again(t, client);
     ok(await back.setWatches(zxid, { data: [t.path], child: [t.path] }));
-    equal((await back.pendingEvents()).map((event) => event.type), [3], 'types');
+    equal(
+      (await back.pendingEvents()).map((event) => event.type),
+      [3],
+      'types',
+    );
   });
 });
 

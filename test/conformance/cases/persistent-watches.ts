@@ -124,23 +124,27 @@ export const persistentWatchCases = group('persistent watches', {}, (test) => {
     since39('ZOOKEEPER-4466'),
   );
 
-  test('a one-shot watch beside a persistent one: one event, and the persistent stays', async (t) => {
-    const client = await t.connect();
-    ok(await client.addWatch(t.path, addWatchMode.persistent));
-    ok(await client.getData(t.path, true));
-    ok(await client.getChildren(t.path, true));
-    ok(await client.setData(t.path, '1'));
-    ok(await client.setData(t.path, '2'));
-    ok(await client.create(`${t.path}/a`));
-    ok(await client.create(`${t.path}/b`));
-    equal(
-      (await client.pendingEvents()).map(shown),
-      ['dataChanged', 'dataChanged', 'childrenChanged', 'childrenChanged'].map(
-        (name) => `${name} ${t.path}`,
-      ),
-      'events',
-    );
-  }, since39('ZOOKEEPER-4466'));
+  test(
+    'a one-shot watch beside a persistent one: one event, and the persistent stays',
+    async (t) => {
+      const client = await t.connect();
+      ok(await client.addWatch(t.path, addWatchMode.persistent));
+      ok(await client.getData(t.path, true));
+      ok(await client.getChildren(t.path, true));
+      ok(await client.setData(t.path, '1'));
+      ok(await client.setData(t.path, '2'));
+      ok(await client.create(`${t.path}/a`));
+      ok(await client.create(`${t.path}/b`));
+      equal(
+        (await client.pendingEvents()).map(shown),
+        ['dataChanged', 'dataChanged', 'childrenChanged', 'childrenChanged'].map(
+          (name) => `${name} ${t.path}`,
+        ),
+        'events',
+      );
+    },
+    since39('ZOOKEEPER-4466'),
+  );
 
   test(
     'a persistent watch keeps its one-shot twin from being seen as removed',

@@ -164,7 +164,11 @@ export const enforcedQuotaCases = group(
       await setQuota(client, path, 'count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=2');
       ok(await client.create(`${path}/a`));
       const results = ok(await client.multi([part.create(`${path}/b`)]));
-      equal(results.map((result) => result.err), [-125], 'errors');
+      equal(
+        results.map((result) => result.err),
+        [-125],
+        'errors',
+      );
     });
 
     test('soft limits only warn', async (t) => {

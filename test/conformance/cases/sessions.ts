@@ -33,11 +33,16 @@ export const sessionCases = group('sessions', {}, (test) => {
     equal(other.session.sessionId, session.sessionId + 1n, 'ids count up');
   });
 
+  test('the first byte of the id is 1, the number of a standalone server', async (t) => {
+    const { sessionId } = (await t.connect()).session;
+    equal(BigInt.asUintN(64, sessionId) >> 56n, 1n, 'the first byte');
+  });
+
   test('the password is a function of the id', async (t) => {
     const { sessionId, password } = (await t.connect()).session;
     // java.util.Random, seeded with the id and a constant, fills 16 bytes
     const mask = (1n << 48n) - 1n;
-    let seed = ((sessionId ^ 0xb341_5c00n) ^ 0x5deece66dn) & mask;
+    let seed = (sessionId ^ 0xb341_5c00n ^ 0x5deece66dn) & mask;
     const expected = Buffer.alloc(16);
     for (let at = 0; at < 16; at += 4) {
       seed = (seed * 0x5deece66dn + 0xbn) & mask;
@@ -72,13 +77,17 @@ export const sessionCases = group('sessions', {}, (test) => {
     equal((await t.connect({ readOnly: false })).session.readOnly, false, 'readOnly');
   });
 
-  test('a request of 44 bytes, without readOnly: the reply leaves it out too', async (t) => {
-    const client = await t.open();
-    const reply = await client.handshake({ readOnly: undefined });
-    equal(reply?.readOnly, undefined, 'readOnly');
-    equal(client.handshakeBytes.length, 36, 'length of the reply');
-    equal((await client.ping()).err, 0, 'the session works');
-  }, { since: [3, 9, 3], why: 'ZOOKEEPER-4814' });
+  test(
+    'a request of 44 bytes, without readOnly: the reply leaves it out too',
+    async (t) => {
+      const client = await t.open();
+      const reply = await client.handshake({ readOnly: undefined });
+      equal(reply?.readOnly, undefined, 'readOnly');
+      equal(client.handshakeBytes.length, 36, 'length of the reply');
+      equal((await client.ping()).err, 0, 'the session works');
+    },
+    { since: [3, 9, 3], why: 'ZOOKEEPER-4814' },
+  );
 
   test('the version is not looked at, and the reply says 0', async (t) => {
     for (const protocolVersion of [1, -1, 77]) {
@@ -242,65 +251,89 @@ export const sessionCases = group('sessions', {}, (test) => {
     equal(ok(await again.whoAmI()).length, 1, 'infos');
   });
 
-  test('an expired session: connection closed, ephemerals gone in one zxid', async (t) => {
-    const timeoutMs = 3 * tickMs;
-    const owner = await t.connect({ timeoutMs });
-    const client = await t.connect();
-    for (const name of ['a', 'b']) {
-      ok(await owner.create(`${t.path}/${name}`, { flags: flags.ephemeral }));
-    }
-    await owner.ping();
-    const took = await untilGone(client, `${t.path}/a`, 10_000);
-    that(took >= timeoutMs - 50, `expired after ${took} ms already`);
-    that(took <= timeoutMs + 3 * tickMs + 500, `expired only after ${took} ms`);
-    fails(await client.exists(`${t.path}/b`), 'noNode');
-    await owner.untilClosed();
-    const again = t.adopt(await owner.reconnect());
-    equal([again.session.sessionId, again.session.timeoutMs], [0n, 0], 'id, timeout');
-    await again.untilClosed();
-  }, { waits: true });
+  test(
+    'an expired session: connection closed, ephemerals gone in one zxid',
+    async (t) => {
+      const timeoutMs = 3 * tickMs;
+      const owner = await t.connect({ timeoutMs });
+      const client = await t.connect();
+      for (const name of ['a', 'b']) {
+        ok(await owner.create(`${t.path}/${name}`, { flags: flags.ephemeral }));
+      }
+      await owner.ping();
+      const took = await untilGone(client, `${t.path}/a`, 10_000);
+      that(took >= timeoutMs - 50, `expired after ${took} ms already`);
+      that(took <= timeoutMs + 3 * tickMs + 500, `expired only after ${took} ms`);
+      fails(await client.exists(`${t.path}/b`), 'noNode');
+      await owner.untilClosed();
+      const again = t.adopt(await owner.reconnect());
+      equal([again.session.sessionId, again.session.timeoutMs], [0n, 0], 'id, timeout');
+      await again.untilClosed();
+    },
+    { waits: true },
+  );
 
-  test('pings keep a session', async (t) => {
-    const client = await t.connect({ timeoutMs: 2 * tickMs });
-    for (let count = 0; count < 12; count += 1) {
-      await sleep(tickMs / 2);
-      equal((await client.ping()).err, 0, 'ping');
-    }
-  }, { waits: true });
+  test(
+    'pings keep a session',
+    async (t) => {
+      const client = await t.connect({ timeoutMs: 2 * tickMs });
+      for (let count = 0; count < 12; count += 1) {
+        await sleep(tickMs / 2);
+        equal((await client.ping()).err, 0, 'ping');
+      }
+    },
+    { waits: true },
+  );
 
-  test('requests keep a session as pings do', async (t) => {
-    const client = await t.connect({ timeoutMs: 2 * tickMs });
-    for (let count = 0; count < 12; count += 1) {
-      await sleep(tickMs / 2);
-      ok(await client.exists(t.path));
-    }
-  }, { waits: true });
+  test(
+    'requests keep a session as pings do',
+    async (t) => {
+      const client = await t.connect({ timeoutMs: 2 * tickMs });
+      for (let count = 0; count < 12; count += 1) {
+        await sleep(tickMs / 2);
+        ok(await client.exists(t.path));
+      }
+    },
+    { waits: true },
+  );
 
-  test('a session without a connection expires', async (t) => {
-    const owner = await t.connect({ timeoutMs: 2 * tickMs });
-    ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
-    owner.destroy();
-    await untilGone(await t.connect(), `${t.path}/e`, 10_000);
-  }, { waits: true });
-
-  test('reconnecting in time keeps it', async (t) => {
-    let owner = await t.connect({ timeoutMs: 4 * tickMs });
-    ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
-    for (let count = 0; count < 5; count += 1) {
+  test(
+    'a session without a connection expires',
+    async (t) => {
+      const owner = await t.connect({ timeoutMs: 2 * tickMs });
+      ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
       owner.destroy();
-      await sleep(2 * tickMs);
-      owner = t.adopt(await owner.reconnect({ timeoutMs: 4 * tickMs }));
-      ok(await owner.exists(`${t.path}/e`));
-    }
-  }, { waits: true });
+      await untilGone(await t.connect(), `${t.path}/e`, 10_000);
+    },
+    { waits: true },
+  );
 
-  test('a watcher hears of an expiry', async (t) => {
-    const owner = await t.connect({ timeoutMs: 2 * tickMs });
-    const watcher = await t.connect();
-    ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
-    ok(await watcher.exists(`${t.path}/e`, true));
-    equal(shown(await watcher.event()), `deleted ${t.path}/e`, 'event');
-  }, { waits: true });
+  test(
+    'reconnecting in time keeps it',
+    async (t) => {
+      let owner = await t.connect({ timeoutMs: 4 * tickMs });
+      ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
+      for (let count = 0; count < 5; count += 1) {
+        owner.destroy();
+        await sleep(2 * tickMs);
+        owner = t.adopt(await owner.reconnect({ timeoutMs: 4 * tickMs }));
+        ok(await owner.exists(`${t.path}/e`));
+      }
+    },
+    { waits: true },
+  );
+
+  test(
+    'a watcher hears of an expiry',
+    async (t) => {
+      const owner = await t.connect({ timeoutMs: 2 * tickMs });
+      const watcher = await t.connect();
+      ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
+      ok(await watcher.exists(`${t.path}/e`, true));
+      equal(shown(await watcher.event()), `deleted ${t.path}/e`, 'event');
+    },
+    { waits: true },
+  );
 
   test('ops of a session that was closed on another connection do nothing', async (t) => {
     const client = await t.connect();

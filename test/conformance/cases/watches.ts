@@ -283,30 +283,34 @@ export const watchCases = group('watches', {}, (test) => {
     equal(await client.pendingEvents(), [], 'events');
   });
 
-  test('checkWatches tells the kinds apart', async (t) => {
-    const client = await t.connect();
-    const kindsThere = async (): Promise<string[]> => {
-      const there: string[] = [];
-      for (const [name, type] of Object.entries(watcherType)) {
-        const reply = await client.checkWatches(t.path, type);
-        if (reply.err === 0) there.push(name);
-        else equal(reply.err, ErrorCode.noWatcher, name);
-      }
-      return there;
-    };
-    equal(await kindsThere(), [], 'at first');
-    ok(await client.exists(t.path, true));
-    equal(await kindsThere(), ['data', 'any'], 'after exists');
-    ok(await client.getChildren(t.path, true));
-    equal(await kindsThere(), ['children', 'data', 'any'], 'after getChildren');
-    ok(await client.removeWatches(t.path, watcherType.data));
-    equal(await kindsThere(), ['children', 'any'], 'after removing data');
-    ok(await client.addWatch(t.path, addWatchMode.persistent));
-    equal(await kindsThere(), ['children', 'any', 'persistent'], 'with a persistent');
-    ok(await client.addWatch(t.path, addWatchMode.recursive));
-    ok(await client.removeWatches(t.path, watcherType.any));
-    equal(await kindsThere(), [], 'after removing any');
-  }, { since: [3, 9, 0], why: 'the types 4 and 5 are new' });
+  test(
+    'checkWatches tells the kinds apart',
+    async (t) => {
+      const client = await t.connect();
+      const kindsThere = async (): Promise<string[]> => {
+        const there: string[] = [];
+        for (const [name, type] of Object.entries(watcherType)) {
+          const reply = await client.checkWatches(t.path, type);
+          if (reply.err === 0) there.push(name);
+          else equal(reply.err, ErrorCode.noWatcher, name);
+        }
+        return there;
+      };
+      equal(await kindsThere(), [], 'at first');
+      ok(await client.exists(t.path, true));
+      equal(await kindsThere(), ['data', 'any'], 'after exists');
+      ok(await client.getChildren(t.path, true));
+      equal(await kindsThere(), ['children', 'data', 'any'], 'after getChildren');
+      ok(await client.removeWatches(t.path, watcherType.data));
+      equal(await kindsThere(), ['children', 'any'], 'after removing data');
+      ok(await client.addWatch(t.path, addWatchMode.persistent));
+      equal(await kindsThere(), ['children', 'any', 'persistent'], 'with a persistent');
+      ok(await client.addWatch(t.path, addWatchMode.recursive));
+      ok(await client.removeWatches(t.path, watcherType.any));
+      equal(await kindsThere(), [], 'after removing any');
+    },
+    { since: [3, 9, 0], why: 'the types 4 and 5 are new' },
+  );
 
   test('removeWatches: no event comes any more, and what is not there is NOWATCHER', async (t) => {
     const client = await t.connect();
@@ -330,13 +334,17 @@ export const watchCases = group('watches', {}, (test) => {
     ok(await client.exists(t.path), 'the connection stays');
   });
 
-  test("another connection's watches are not touched", async (t) => {
-    const one = await t.connect();
-    const two = await t.connect();
-    ok(await one.getData(t.path, true));
-    fails(await two.checkWatches(t.path, watcherType.data), 'noWatcher');
-    fails(await two.removeWatches(t.path, watcherType.data), 'noWatcher');
-    ok(await two.setData(t.path, 'x'));
-    equal((await one.pendingEvents())[0]?.type, eventType.dataChanged, 'type');
-  }, { since: [3, 9, 0], why: 'removeWatches answered ok for what others watch' });
+  test(
+    "another connection's watches are not touched",
+    async (t) => {
+      const one = await t.connect();
+      const two = await t.connect();
+      ok(await one.getData(t.path, true));
+      fails(await two.checkWatches(t.path, watcherType.data), 'noWatcher');
+      fails(await two.removeWatches(t.path, watcherType.data), 'noWatcher');
+      ok(await two.setData(t.path, 'x'));
+      equal((await one.pendingEvents())[0]?.type, eventType.dataChanged, 'type');
+    },
+    { since: [3, 9, 0], why: 'removeWatches answered ok for what others watch' },
+  );
 });

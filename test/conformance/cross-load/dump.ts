@@ -104,7 +104,8 @@ export function differences(one: Picture, other: Picture): string[] {
   if (one.zxid !== other.zxid) lines.push(`last zxid: ${one.zxid} and ${other.zxid}`);
   for (const path of new Set([...one.znodes.keys(), ...other.znodes.keys()])) {
     const [left, right] = [one.znodes.get(path), other.znodes.get(path)];
-    if (left !== right) lines.push(`${path}:\n     ${left ?? 'missing'}\n     ${right ?? 'missing'}`);
+    if (left !== right)
+      lines.push(`${path}:\n     ${left ?? 'missing'}\n     ${right ?? 'missing'}`);
   }
   const [left, right] = [one.ephemerals.join('\n     '), other.ephemerals.join('\n     ')];
   if (left !== right) lines.push(`ephemerals:\n     ${left}\n     and\n     ${right}`);
@@ -114,7 +115,8 @@ export function differences(one: Picture, other: Picture): string[] {
   }
   for (const zxid of new Set([...one.digests.keys(), ...other.digests.keys()])) {
     const [first, second] = [one.digests.get(zxid), other.digests.get(zxid)];
-    if (first !== second) lines.push(`digest at ${zxid}: ${first ?? 'none'} and ${second ?? 'none'}`);
+    if (first !== second)
+      lines.push(`digest at ${zxid}: ${first ?? 'none'} and ${second ?? 'none'}`);
   }
   if (one.digestMismatches !== '0' || other.digestMismatches !== '0') {
     lines.push(`digest mismatches: ${one.digestMismatches} and ${other.digestMismatches}`);

@@ -15,7 +15,10 @@ const acls: readonly (readonly Acl[])[] = [
   openAcl,
   [{ perms: 31, scheme: 'auth', id: '' }],
   [...openAcl, { perms: 3, scheme: 'ip', id: '10.0.0.0/8' }],
-  [{ perms: 1, scheme: 'world', id: 'anyone' }, { perms: 31, scheme: 'digest', id: 'x:y=' }],
+  [
+    { perms: 1, scheme: 'world', id: 'anyone' },
+    { perms: 31, scheme: 'digest', id: 'x:y=' },
+  ],
 ];
 
 interface Request {

@@ -140,12 +140,7 @@ class Generator {
       return { op, path: this.#path(), watch: random.chance(0.5) };
     }
     if (dice < 71) {
-      const op = random.pick([
-        'getACL',
-        'sync',
-        'getAllChildrenNumber',
-        'getEphemerals',
-      ] as const);
+      const op = random.pick(['getACL', 'sync', 'getAllChildrenNumber', 'getEphemerals'] as const);
       return { op, path: this.#path() };
     }
     if (dice < 74) {
@@ -154,7 +149,8 @@ class Generator {
     if (dice < 84) return { op: 'multi', parts: this.#parts(false) };
     if (dice < 87) return { op: 'multiRead', parts: this.#parts(true) };
     if (dice < 90) return this.#setWatches();
-    if (dice < 94) return { op: 'addWatch', path: this.#path(), type: random.pick([0, 1, 0, 1, 2]) };
+    if (dice < 94)
+      return { op: 'addWatch', path: this.#path(), type: random.pick([0, 1, 0, 1, 2]) };
     if (dice < 97) {
       const op = random.pick(['checkWatches', 'removeWatches'] as const);
       return { op, path: this.#path(), type: random.between(0, 6) };
@@ -230,7 +226,17 @@ class Generator {
   #path(isSequential = false): string {
     const random = this.#random;
     if (random.chance(0.04)) {
-      const odd = ['', 'x', '~/', '~//a', '~/..', '~/a/.', '~/\u0000', '~/\u0007', '~/\ud83e\udd80'];
+      const odd = [
+        '',
+        'x',
+        '~/',
+        '~//a',
+        '~/..',
+        '~/a/.',
+        '~/\u0000',
+        '~/\u0007',
+        '~/\ud83e\udd80',
+      ];
       return random.pick([...odd, '/zookeeper', '/zookeeper/quota', '~/ä', '~/\ufffe', '/no/such']);
     }
     if (isSequential) return random.pick(['~/s', '~/a/s', '~/a/', '~/b/s-']);
@@ -278,5 +284,7 @@ export function randomScript(random: SeededRandom): Script {
 
 /** One line for each step. */
 export function printed(script: Script): string {
-  return script.map((step, index) => `${String(index).padStart(3)}  ${JSON.stringify(step)}`).join('\n');
+  return script
+    .map((step, index) => `${String(index).padStart(3)}  ${JSON.stringify(step)}`)
+    .join('\n');
 }

@@ -5,8 +5,12 @@ type StillDiffers = (script: Script) => Promise<boolean>;
 
 async function withFewerSteps(script: Script, stillDiffers: StillDiffers): Promise<Script> {
   let best = script;
-  for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = 0; at < best.length; ) {
+  for (
+    let size = Math.ceil(best.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let at = 0; at < best.length;) {
       const candidate = [...best.slice(0, at), ...best.slice(at + size)];
       if (candidate.length < best.length && (await stillDiffers(candidate))) best = candidate;
       else at += size;
@@ -31,7 +35,7 @@ function smaller(request: Request): Request[] {
 async function withFewerRequests(script: Script, stillDiffers: StillDiffers): Promise<Script> {
   let best = script;
   for (let at = 0; at < best.length; at += 1) {
-    for (let index = 0; ; ) {
+    for (let index = 0; ;) {
       const step = best[at];
       if (step?.kind !== 'requests') break;
       const request = step.requests[index];

@@ -2,16 +2,28 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheDirectory, hasProgram, MissingError, runOrThrow, underLock } from '../../support/machine.js';
+import {
+  cacheDirectory,
+  hasProgram,
+  MissingError,
+  runOrThrow,
+  underLock,
+} from '../../support/machine.js';
 import { TestClient } from '../../support/test-client.js';
 import type { Interop, Program } from '../program.js';
 
 async function install(): Promise<{ program: string; libraries: string }> {
   const home = join(cacheDirectory, 'interop', 'cli-mt');
   const program = join(home, 'usr', 'lib', 'zookeeper', 'bin', 'cli_mt');
-  const libraries = join(home, 'usr', 'lib', `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`);
+  const libraries = join(
+    home,
+    'usr',
+    'lib',
+    `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`,
+  );
   if (existsSync(program)) return { program, libraries };
-  const hasApt = (await hasProgram('apt-get', '--version')) && (await hasProgram('dpkg-deb', '--version'));
+  const hasApt =
+    (await hasProgram('apt-get', '--version')) && (await hasProgram('dpkg-deb', '--version'));
   if (!hasApt) throw new MissingError('no Debian packages here (apt-get, dpkg-deb)');
   await underLock('cli-mt', async () => {
     if (existsSync(program)) return;
@@ -132,19 +144,22 @@ async function converse(interop: Interop): Promise<void> {
     await witness.setData('/c', 'other');
     await shell.expect(/Watcher CHANGED_EVENT state = CONNECTED_STATE for path \/c/);
   });
-  await check('it reconnects to a server that was killed, with its session and watches', async () => {
-    await watch();
-    await server.kill('SIGKILL');
-    server = await server.startAgain();
-    await shell.expect(/Watcher SESSION_EVENT state = CONNECTED_STATE/, 30_000);
-    const again = await TestClient.connect(server);
-    if ((await again.exists('/c/e')).err !== 0) throw new Error('its ephemeral is gone');
-    await again.setData('/c', 'again');
-    await shell.expect(/Watcher CHANGED_EVENT state = CONNECTED_STATE for path \/c/);
-    shell.send('get /c');
-    await shell.expect(/value_len = 5\s+again/);
-    await again.close();
-  });
+  await check(
+    'it reconnects to a server that was killed, with its session and watches',
+    async () => {
+      await watch();
+      await server.kill('SIGKILL');
+      server = await server.startAgain();
+      await shell.expect(/Watcher SESSION_EVENT state = CONNECTED_STATE/, 30_000);
+      const again = await TestClient.connect(server);
+      if ((await again.exists('/c/e')).err !== 0) throw new Error('its ephemeral is gone');
+      await again.setData('/c', 'again');
+      await shell.expect(/Watcher CHANGED_EVENT state = CONNECTED_STATE for path \/c/);
+      shell.send('get /c');
+      await shell.expect(/value_len = 5\s+again/);
+      await again.close();
+    },
+  );
   await shell.quit();
   await check('its ephemeral goes with it', async () => {
     const again = await TestClient.connect(server);

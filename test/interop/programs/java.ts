@@ -24,7 +24,12 @@ async function compiled(name: string, lib: string): Promise<string> {
   const files = ['Checks.java', `${name}.java`].map((file) => join(sources, file));
   const hash = createHash('sha1');
   for (const file of files) hash.update(readFileSync(file));
-  const classes = join(cacheDirectory, 'interop', 'classes', `${name}-${hash.digest('hex').slice(0, 12)}`);
+  const classes = join(
+    cacheDirectory,
+    'interop',
+    'classes',
+    `${name}-${hash.digest('hex').slice(0, 12)}`,
+  );
   await underLock('javac', async () => {
     if (existsSync(classes)) return;
     const fresh = `${classes}.fresh`;
@@ -78,7 +83,7 @@ export const javaProgram: Program = {
 
 export const curatorProgram: Program = {
   name: 'curator',
-  about: "Curator 5.9.0: recipes, caches, queues and discovery, with the server killed in between",
+  about: 'Curator 5.9.0: recipes, caches, queues and discovery, with the server killed in between',
   async run(interop) {
     const lib = await installJars(
       'interop/curator-5.9.0',

@@ -34,7 +34,14 @@ class Broker {
     const flags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
     this.#child = spawn(
       'java',
-      [...flags, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', classPath(lib), 'kafka.Kafka', file],
+      [
+        ...flags,
+        '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+        '-cp',
+        classPath(lib),
+        'kafka.Kafka',
+        file,
+      ],
       { stdio: ['ignore', output, output], cwd: this.#directory },
     );
     closeSync(output);
