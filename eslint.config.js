@@ -10,6 +10,7 @@ export default tseslint.config(
       'zabra-data/**',
       '.cache/**',
       'tools/**',
+      '**/*.mjs',
       'bin/**',
       '*.js',
     ],

@@ -52,7 +52,8 @@ export function startCount(
   node: NodeId,
 ): number | Listing {
   const { tree } = connection.port;
-  if (tree.parentOf(node) === 0) return tree.nodeCount - 1;
+  // the count has the root twice, as Apache's znode_count has it under "" and "/"
+  if (tree.parentOf(node) === 0) return tree.nodeCount - 2;
   const descendants = tree.countDescendants(node);
   if (!descendants.step(COUNTED_PER_STEP)) {
     descendants.close();

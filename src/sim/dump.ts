@@ -2,6 +2,7 @@
  * A tree as text, a line a znode, for comparing what memory holds with what the disk gives back and
  * with what the model says (S17, S19, S20).
  */
+import { crc32 } from '../protocol/crc32.js';
 import { StatPersisted, type ACL } from '../protocol/records.js';
 import { Reader } from '../protocol/reader.js';
 import type { NodeId, Tree } from '../tree/tree.js';
@@ -60,8 +61,7 @@ export function differenceOf(a: Dump, aName: string, b: Dump, bName: string): st
 }
 
 function line(data: Uint8Array | null, acl: readonly ACL[], numbers: (bigint | number)[]): string {
-  const bytes =
-    data === null ? 'null' : [...data].map((b) => b.toString(16).padStart(2, '0')).join('');
+  const bytes = data === null ? 'null' : `<${data.length}> ${crc32(data, 0, data.length)}`;
   const rights = acl.map(({ perms, id }) => `${perms}:${id.scheme ?? ''}:${id.id ?? ''}`);
   return `${numbers.join(' ')} [${rights.join(',')}] ${bytes}`;
 }

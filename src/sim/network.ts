@@ -199,10 +199,9 @@ export class SimSocket implements Socket {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#tap?.onGone(this);
-    const handler = this.#handler;
-    if (handler === null) return;
+    // whoever closes a socket while accepting it has not said yet who is to be told
     this.host.post(() => {
-      handler.onClose(error);
+      this.#handler?.onClose(error);
     });
   }
 

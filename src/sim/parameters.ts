@@ -115,7 +115,7 @@ function drawConfig(random: SeededRandom, tickTimeMs: number): ServerConfig {
     clientPortAddress: serverAddress.host,
     tickTimeMs,
     snapCount: isTiny ? random.between(2, 40) : random.pick([100, 1000, 100_000]),
-    preAllocBytes: 1024 * random.pick([0, 1, 8, 64, 65_536]),
+    preAllocBytes: 1024 * (random.chance(0.02) ? 65_536 : random.pick([0, 1, 8, 64])),
     txnLogSizeLimitBytes: random.chance(0.3) ? 1024 * random.between(1, 16) : -1,
     snapshotCompression: random.pick(['', '', 'gz', 'snappy'] as const),
     globalOutstandingLimit: random.pick([1, 3, 20, 1000]),

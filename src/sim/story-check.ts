@@ -143,7 +143,7 @@ export class StoryCheck {
   #onSetWatches(reply: Reply): void {
     const { request } = reply;
     if (request.body.op !== OpCode.setWatches2 || this.#isOver(reply)) return;
-    const expected = this.#watches.setAgain(request.body.value, request.caller);
+    const expected = this.#watches.setAgain(request.body.value);
     const seen = this.#catchUp.map((event) => `${event.type} ${event.path}`).join(', ');
     const owed = expected.map((event) => `${event.type} ${event.path}`).join(', ');
     if (seen !== owed) this.#fail('W5', `after setWatches came [${seen}], due was [${owed}]`);

@@ -1,5 +1,6 @@
 /** Runs cases against a target: few servers, one line for each failure, a reason for each skip. */
 import { fourLetterWord } from '../support/four-letter.js';
+import { MissingError } from '../support/machine.js';
 import type { ServerProcess } from '../support/server-process.js';
 import { TestClient } from '../support/test-client.js';
 import type { ConnectFields } from '../support/raw-client.js';
@@ -122,8 +123,8 @@ export class Runner {
   }
 
   async #runSession(groups: readonly Group[], isWanted: (one: Case) => boolean): Promise<void> {
-    const server = groups[0]?.server ?? {};
-    const host = { server: await this.#target.start(server) };
+    const host = await this.#start(groups, isWanted);
+    if (host === null) return;
     try {
       for (const group of groups) {
         const cases = group.cases.filter(isWanted).filter((one) => !this.#skips(one));
@@ -135,6 +136,23 @@ export class Runner {
       }
     } finally {
       await host.server.dispose();
+    }
+  }
+
+  /** Null, and all the cases have failed, when there is no server. */
+  async #start(
+    groups: readonly Group[],
+    isWanted: (one: Case) => boolean,
+  ): Promise<{ server: ServerProcess } | null> {
+    try {
+      return { server: await this.#target.start(groups[0]?.server ?? {}) };
+    } catch (error) {
+      if (error instanceof MissingError) throw error;
+      for (const one of groups.flatMap((group) => group.cases).filter(isWanted)) {
+        this.tally.failed += 1;
+        this.#print(`FAIL ${one.group} > ${one.name}: ${describe(error)}`);
+      }
+      return null;
     }
   }
 

@@ -88,8 +88,8 @@ export async function run(
         maxBuffer: 64 * 1024 * 1024,
       },
       (error, stdout, stderr) => {
-        if (error !== null && typeof error.code === 'string') {
-          reject(error.code === 'ENOENT' ? new MissingError(`no ${program} here`) : error);
+        if (error?.code === 'ENOENT') {
+          reject(new MissingError(`no ${program} here`));
           return;
         }
         let code = 0;

@@ -3,11 +3,15 @@
  * machine and says so where they are missing.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { cacheDirectory, hasProgram, MissingError, runOrThrow, underLock } from './machine.js';
 
+/** The program that runs Java; whoever spawns it has asked for jars, so it is there. */
+export const javaProgramName = 'java';
+
 export async function requireJava(): Promise<void> {
-  const there = (await hasProgram('java', '-version')) && (await hasProgram('mvn', '--version'));
+  const there =
+    (await hasProgram(javaProgramName, '-version')) && (await hasProgram('mvn', '--version'));
   if (!there) throw new MissingError('no Java/Maven');
 }
 
@@ -65,9 +69,4 @@ export async function installJars(
 /** Every jar of a directory, for -cp; further entries in front. */
 export function classPath(lib: string, ...front: string[]): string {
   return [...front, join(lib, '*')].join(':');
-}
-
-/** The `.cache` directory that a lib of `installJars` lies in. */
-export function homeOf(lib: string): string {
-  return dirname(lib);
 }

@@ -36,7 +36,6 @@ const provided = {
 } as const;
 
 export type OracleVersion = keyof typeof provided;
-export const oracleVersions = Object.keys(provided) as OracleVersion[];
 
 /** Directory of jars of that release; downloads them the first time. MissingError without Java. */
 export async function oracleJars(version: OracleVersion): Promise<string> {

@@ -14,8 +14,10 @@ async function untilGone(client: TestClient, path: string): Promise<void> {
 }
 
 async function staysFor(client: TestClient, path: string, ms: number): Promise<void> {
-  for (const until = Date.now() + ms; Date.now() < until; await sleep(50)) {
+  const until = Date.now() + ms;
+  while (Date.now() < until) {
     ok(await client.exists(path), path);
+    await sleep(50);
   }
 }
 

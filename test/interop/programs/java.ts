@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory, repositoryRoot, runOrThrow, underLock } from '../../support/machine.js';
-import { classPath, installJars, requireJava } from '../../support/maven.js';
+import { classPath, installJars, javaProgramName, requireJava } from '../../support/maven.js';
 import { oracleJars, smallJvm } from '../../support/oracle.js';
 import type { ServerProcess } from '../../support/server-process.js';
 import { converse, type Interop, type Program } from '../program.js';
@@ -51,7 +51,7 @@ async function runJava(
   const classes = await compiled(program.name, program.lib);
   let current = server;
   await converse(interop, {
-    program: 'java',
+    program: javaProgramName,
     args: [
       ...smallJvm,
       ...['-cp', classPath(program.lib, classes)],

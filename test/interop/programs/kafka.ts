@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, temporaryDirectory } from '../../support/machine.js';
-import { classPath } from '../../support/maven.js';
+import { classPath, javaProgramName } from '../../support/maven.js';
 import type { ServerProcess } from '../../support/server-process.js';
 import { TestClient } from '../../support/test-client.js';
 import type { Interop } from '../program.js';
@@ -33,7 +33,7 @@ class Broker {
     const output = openSync(join(this.#directory, 'output.log'), 'a');
     const flags = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
     this.#child = spawn(
-      'java',
+      javaProgramName,
       [
         ...flags,
         '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryDirectory } from '../../support/machine.js';
-import { classPath } from '../../support/maven.js';
+import { classPath, javaProgramName } from '../../support/maven.js';
 import { oracleJars, smallJvm } from '../../support/oracle.js';
 import type { ServerProcess } from '../../support/server-process.js';
 import type { Program } from '../program.js';
@@ -77,7 +77,7 @@ async function transcript(lib: string, server: ServerProcess): Promise<string[][
   const file = join(directory, 'output');
   const output = openSync(file, 'w');
   const child = spawn(
-    'java',
+    javaProgramName,
     [
       ...smallJvm,
       ...['-cp', classPath(lib)],
