@@ -23,7 +23,7 @@ const allowed = {
   zab: language,
   balance: language,
   storage: [...language, 'tree'],
-  server: [...language, ...cores],
+  server: [...language, ...cores, 'storage'],
   client: [...language, ...cores],
   balancer: [...language, 'balance'],
   recipes: [...language, ...cores, 'client'],

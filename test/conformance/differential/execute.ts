@@ -171,6 +171,7 @@ export class Execution {
     switch (step.kind) {
       case 'close':
         this.#clients.delete(step.session);
+        this.#post(client, step.requests);
         client.post(OpCode.closeSession);
         await client.untilClosed();
         this.#show(step.session, client, true);
@@ -196,20 +197,23 @@ export class Execution {
   }
 
   async #requests(client: TestClient, requests: readonly Request[]): Promise<void> {
-    const ops = this.#ops.get(client);
-    const posted: number[] = [];
-    for (const request of requests) {
-      const { op, body: payload, xid } = this.#encoder.encode(request);
-      const used = client.post(op, payload, xid);
-      ops?.set(used, op);
-      posted.push(used);
-    }
+    const posted = this.#post(client, requests);
     try {
       for (const xid of posted) await client.reply(xid);
       if (requests.some((request) => request.op === 'unknown')) await client.untilClosed();
     } catch (error) {
       if (!(error instanceof ClosedError)) throw error;
     }
+  }
+
+  #post(client: TestClient, requests: readonly Request[]): number[] {
+    const ops = this.#ops.get(client);
+    return requests.map((request) => {
+      const { op, body: payload, xid } = this.#encoder.encode(request);
+      const used = client.post(op, payload, xid);
+      ops?.set(used, op);
+      return used;
+    });
   }
 
   #attach(session: number, client: TestClient): void {

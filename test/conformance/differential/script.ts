@@ -70,7 +70,9 @@ export type Request =
   | { readonly op: 'unknown'; readonly code: number };
 
 export type Step =
-  | { readonly kind: 'connect' | 'close' | 'reconnect' | 'wrongPassword'; readonly session: number }
+  | { readonly kind: 'connect' | 'reconnect' | 'wrongPassword'; readonly session: number }
+  /** The requests before it are pipelined with closeSession. */
+  | { readonly kind: 'close'; readonly session: number; readonly requests: readonly Request[] }
   | { readonly kind: 'auth'; readonly session: number; readonly user: string }
   | { readonly kind: 'requests'; readonly session: number; readonly requests: readonly Request[] };
 
@@ -94,7 +96,13 @@ class Generator {
       const session = random.below(sessionsPerScript);
       const dice = random.below(100);
       if (dice < 5) steps.push({ kind: 'connect', session });
-      else if (dice < 7) steps.push({ kind: 'close', session });
+      else if (dice < 8) {
+        const requests = random.chance(0.6) ? this.#requests() : [];
+        // a close behind a setACL would race as any request does
+        const isSafe = requests.every((one) => one.op !== 'setACL' && one.op !== 'damaged');
+        steps.push({ kind: 'close', session, requests: isSafe ? requests : [] });
+        authenticated.delete(session);
+      }
       else if (dice < 10) steps.push({ kind: 'reconnect', session });
       else if (dice < 11) steps.push({ kind: 'wrongPassword', session });
       else if (dice < 15 && !authenticated.has(session)) {

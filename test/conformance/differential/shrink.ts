@@ -37,7 +37,7 @@ async function withFewerRequests(script: Script, stillDiffers: StillDiffers): Pr
   for (let at = 0; at < best.length; at += 1) {
     for (let index = 0; ;) {
       const step = best[at];
-      if (step?.kind !== 'requests') break;
+      if (step?.kind !== 'requests' && step?.kind !== 'close') break;
       const request = step.requests[index];
       if (request === undefined) break;
       const without = step.requests.filter((_other, other) => other !== index);

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const directory = join(import.meta.dirname, '..', '..', 'examples');
+
+for (const name of readdirSync(directory).filter((file) => file.endsWith('.js'))) {
+  test(`examples/${name} runs`, () => {
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const { status, stderr } = spawnSync(process.execPath, [join(directory, name)], {
+      encoding: 'utf8',
+      timeout: 30_000,
+      env,
+    });
+    assert.equal(status, 0, stderr);
+  });
+}
