@@ -15,6 +15,7 @@ import type { FourLetterWord } from './commands/four-letter-words.js';
 import { ConnectionThrottle, type ConnectionThrottleOptions } from './connection-throttle.js';
 import { ClientConnection } from './connection.js';
 import { OutBuffers } from './out-buffers.js';
+import type { ServerMetrics } from './metrics.js';
 import type { Replica } from './replica.js';
 import type { ServerStats } from './server-stats.js';
 import type { Watches } from './watches.js';
@@ -42,6 +43,7 @@ interface Parts {
   readonly logger: Logger;
   readonly network: Network;
   readonly stats: ServerStats;
+  readonly metrics: ServerMetrics;
   /** The answer, in pieces that are sent one a turn. */
   answerWord(word: FourLetterWord, argument: bigint | null): string | Iterable<string>;
   /** In [0, 1). */
@@ -67,10 +69,10 @@ export class ClientPort {
   #listener: Listener | null = null;
   readonly buffers = new OutBuffers();
   readonly stats: ServerStats;
+  readonly metrics: ServerMetrics;
   readonly logger: Logger;
   readonly eventBytesMax: number;
   parkedCount = 0;
-  rejectedCount = 0;
   readonly replica: Replica;
   readonly tree: Tree;
   readonly watches: Watches;
@@ -83,6 +85,7 @@ export class ClientPort {
       parts.fraction(),
     );
     this.stats = parts.stats;
+    this.metrics = parts.metrics;
     this.logger = parts.logger;
     this.replica = replica;
     this.tree = replica.tree;
@@ -160,8 +163,11 @@ export class ClientPort {
 
   /** Handshakes come at a bounded rate where that is configured. */
   admitsHandshake(isResuming: boolean): boolean {
-    if (this.#throttle.admits(isResuming, this.nowMs())) return true;
-    this.rejectedCount++;
+    this.metrics.connectionRequestCount.value++;
+    const isAdmitted = this.#throttle.admits(isResuming, this.nowMs());
+    this.metrics.connectionTokenDeficit.add(this.#throttle.deficit);
+    if (isAdmitted) return true;
+    this.metrics.connectionRejected.value++;
     return false;
   }
 
@@ -216,6 +222,7 @@ export class ClientPort {
   }
 
   onClosed(connection: ClientConnection): void {
+    this.metrics.connectionDropCount.value++;
     this.#connections.delete(connection);
     const address = connection.socket.remoteAddress;
     const left = (this.#perAddress.get(address) ?? 1) - 1;
@@ -289,6 +296,7 @@ export class ClientPort {
     for (const connection of [...this.#sessionless]) {
       if (nowMs - connection.establishedMs < this.options.sessionlessTimeoutMs) continue;
       connection.destroy();
+      this.metrics.sessionlessConnectionsExpired.value++;
       closed++;
     }
     return closed;
@@ -316,7 +324,7 @@ export class ClientPort {
       this.#sessionless.add(connection);
       return connection;
     }
-    this.rejectedCount++;
+    this.metrics.connectionRejected.value++;
     this.logger.warn(`refused a connection: ${refusal}`, { client: address });
     connection.destroy();
     return connection;

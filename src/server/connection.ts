@@ -108,6 +108,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   onData(bytes: Uint8Array, start: number, end: number): void {
     this.#receivedMs = this.port.nowMs();
+    this.port.metrics.bytesReceivedCount.value += end - start;
     let from = start;
     if (this.#phase === 'first-bytes') from = this.#takeFirstBytes(bytes, start, end);
     if (this.#phase === 'closing' || this.#phase === 'closed') return;
@@ -424,6 +425,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     out.patchInt(this.#replyStart, length);
     this.packetsSent++;
     this.port.stats.onSent(length);
+    this.port.metrics.responseBytes.value += length;
   }
 
   sendEvent(type: number, path: string, zxidHigh: number, zxidLow: number): void {
@@ -437,6 +439,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     out.writeInt(type);
     out.writeInt(3);
     out.writeString(path);
+    this.port.metrics.watchBytes.value += out.pos - this.#replyStart;
     this.endReply(out);
   }
 
@@ -497,6 +500,9 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     if (latencyMs > this.latencyMaxMs) this.latencyMaxMs = latencyMs;
     if (this.latencyMinMs < 0 || latencyMs < this.latencyMinMs) this.latencyMinMs = latencyMs;
     this.port.stats.onAnswered(latencyMs);
+    const { metrics } = this.port;
+    if (isClientWrite(type)) metrics.updateLatencyMs.add(latencyMs);
+    else metrics.readLatencyMs.add(latencyMs);
   }
 
   resetStats(): void {

@@ -98,6 +98,7 @@ function resumeSession(
     return { kind: 'invalid' };
   }
   port.register(sessionId, connection);
+  port.metrics.connectionRevalidateCount.value++;
   return { kind: 'resumed', session };
 }
 

@@ -11,7 +11,6 @@ export class ServerStats {
   minResponseBytes = -1;
   maxResponseBytes = -1;
   authFailedCount = 0;
-  expiredCount = 0;
 
   /** A request was answered, pings included. */
   onAnswered(latencyMs: number): void {

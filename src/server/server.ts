@@ -99,8 +99,12 @@ export class Server {
     });
     let server: Server | null = null;
     try {
+      const startMs = world.clock.monotonicMs();
       const recovered = await storage.recover();
+      const tookMs = world.clock.monotonicMs() - startMs;
       server = new Server(config, world, storage, recovered.tree, recovered.sessions);
+      server.metrics.dbInitTimeMs.add(tookMs);
+      server.metrics.startupTxnsLoaded.add(recovered.replayed);
       await server.#open();
       return server;
     } catch (problem) {
@@ -137,7 +141,7 @@ export class Server {
       clock,
       log: {
         append: (batch) => this.#append(batch),
-        flush: (done) => storage.flush(done),
+        flush: (done) => this.#flush(done),
       },
       events: {
         onSessionCreated: (session) => this.#onSessionCreated(session),
@@ -162,6 +166,7 @@ export class Server {
       },
     });
     this.watches = new Watches({
+      metrics: this.metrics,
       tree,
       allows: (acl, perms, caller) => this.port.allows(acl, perms, caller),
       applyingZxid: () => ({ high: this.replica.applyingHigh, low: this.replica.applyingLow }),
@@ -175,6 +180,7 @@ export class Server {
         logger,
         network: world.network,
         stats: this.stats,
+        metrics: this.metrics,
         answerWord: (word, argument) => runFourLetterWord(word, this.view, argument),
         fraction: () => world.fraction(),
       },
@@ -256,8 +262,22 @@ export class Server {
   }
 
   #append(batch: TxnBatch): void {
+    this.metrics.syncProcessorRequestQueued.value += batch.count;
+    this.metrics.syncProcessorBatchSize.add(batch.count);
     this.#storage.append(batch);
     this.snapshots.onLogged(batch.count, batch.length);
+  }
+
+  #flush(done: () => void): void {
+    const { clock } = this.world;
+    const startMs = clock.monotonicMs();
+    this.#storage.flush(() => {
+      const tookMs = clock.monotonicMs() - startMs;
+      this.metrics.fsyncTimeMs.add(tookMs);
+      this.metrics.syncProcessorQueueFlushTimeMs.add(tookMs);
+      if (tookMs > this.config.fsyncWarningThresholdMs) this.slowFsyncCount++;
+      done();
+    });
   }
 
   /** The log starts a new file, so that purging can let go of what the snapshot holds. */
@@ -267,7 +287,9 @@ export class Server {
     for (const session of this.sessions.all()) {
       if (session.isEstablished) living.push([session.id, session.timeoutMs]);
     }
+    const startMs = this.world.clock.monotonicMs();
     const written = await this.#storage.takeSnapshot(this.tree, living, {});
+    this.metrics.snapshotTimeMs.add(this.world.clock.monotonicMs() - startMs);
     this.lastSnapshot = { zxid: written.zxid, timeMs: this.world.clock.wallMs() };
     return written;
   }
@@ -312,7 +334,7 @@ export class Server {
         session: formatSessionId(session.id),
         timeoutMs: session.timeoutMs,
       });
-      this.stats.expiredCount++;
+      this.metrics.staleSessionsExpired.value++;
       this.expireSession(session);
     });
     this.port.closeSessionless(nowMs);

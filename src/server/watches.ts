@@ -10,8 +10,11 @@ import type { NodeId, Tree, TreeListener } from '../tree/tree.js';
 import type { Acl, Caller } from '../txn/authorize.js';
 import { ANY_MODE, WatchMode, WatchTable, type WatchModeBit } from '../watch/watch-table.js';
 import type { ClientConnection } from './connection.js';
+import type { Summary } from './metric.js';
+import type { ServerMetrics } from './metrics.js';
 
 interface Surroundings {
+  readonly metrics: ServerMetrics;
   readonly tree: Tree;
   allows(acl: readonly Acl[], perms: number, caller: Caller): boolean;
   /** Zxid of the transaction being applied. */
@@ -26,7 +29,8 @@ export class Watches implements TreeListener {
   #eventType = 0;
   #eventPath = '';
   #acl: readonly Acl[] = [];
-  firedCount = 0;
+  /** Watchers told of the change at hand. */
+  #toldCount = 0;
 
   constructor(around: Surroundings) {
     this.#around = around;
@@ -69,13 +73,16 @@ export class Watches implements TreeListener {
   onChange(kind: 'created' | 'deleted' | 'dataChanged', node: NodeId, parent: NodeId): void {
     if (this.data.size === 0 && this.child.size === 0) return;
     const { tree } = this.#around;
+    const { metrics } = this.#around;
     switch (kind) {
       case 'created':
         this.#fireData(EventType.nodeCreated, node);
+        this.#note(metrics.nodeCreatedWatchCount);
         this.#fireChild(parent);
-        return;
+        break;
       case 'dataChanged':
         this.#fireData(EventType.nodeDataChanged, node);
+        this.#note(metrics.nodeChangedWatchCount);
         return;
       case 'deleted': {
         this.#fireData(EventType.nodeDeleted, node);
@@ -84,9 +91,17 @@ export class Watches implements TreeListener {
           this.#prepare(EventType.nodeDeleted, node);
           this.child.fire(this.#eventPath, this.#stamp, this.#tell);
         }
+        this.#note(metrics.nodeDeletedWatchCount);
         this.#fireChild(parent);
       }
     }
+    this.#note(metrics.nodeChildrenWatchCount);
+  }
+
+  #note(summary: Summary): void {
+    if (this.#toldCount === 0) return;
+    summary.add(this.#toldCount);
+    this.#toldCount = 0;
   }
 
   #fireData(type: number, node: NodeId): void {
@@ -121,7 +136,7 @@ export class Watches implements TreeListener {
   readonly #tell = (connection: ClientConnection): void => {
     if (!this.#around.allows(this.#acl, Perms.read, connection.caller)) return;
     const { high, low } = this.#around.applyingZxid();
-    this.firedCount++;
+    this.#toldCount++;
     connection.sendEvent(this.#eventType, this.#eventPath, high, low);
   };
 

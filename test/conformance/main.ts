@@ -39,6 +39,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (!(error instanceof MissingError)) throw error;
     console.log(`skipped: ${error.message}`);
+    console.log(`0 passed, 0 failed, ${all.filter(isWanted).length} skipped`);
     return 0;
   }
   const { passed, failed, skipped } = runner.tally;

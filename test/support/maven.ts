@@ -6,13 +6,14 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { cacheDirectory, hasProgram, MissingError, runOrThrow, underLock } from './machine.js';
 
-/** The program that runs Java; whoever spawns it has asked for jars, so it is there. */
 export const javaProgramName = 'java';
 
+let java: Promise<boolean> | null = null;
+
+/** Throws MissingError where no Java runs; looks once. */
 export async function requireJava(): Promise<void> {
-  const there =
-    (await hasProgram(javaProgramName, '-version')) && (await hasProgram('mvn', '--version'));
-  if (!there) throw new MissingError('no Java/Maven');
+  java ??= hasProgram(javaProgramName, '-version');
+  if (!(await java)) throw new MissingError('no Java/Maven');
 }
 
 function pomOf(coordinates: readonly string[], exclusions: readonly string[]): string {
@@ -48,8 +49,9 @@ export async function installJars(
   const pom = pomOf(coordinates, exclusions);
   const pomFile = join(home, 'pom.xml');
   const isThere = (): boolean => existsSync(lib) && readdirSync(lib).length > 0;
-  if (isThere()) return lib;
   await requireJava();
+  if (isThere()) return lib;
+  if (!(await hasProgram('mvn', '--version'))) throw new MissingError('no Java/Maven');
   await underLock('maven', async () => {
     if (isThere()) return;
     mkdirSync(home, { recursive: true });

@@ -18,6 +18,7 @@ import { Storage, type StorageOptions } from '../../storage/storage.js';
 import { crashStates, Recording } from '../crash-states.js';
 import { SimDisk } from '../disk.js';
 import type { DiskImage } from '../disk-image.js';
+import { boundsOf, type Bounds } from './bounds.js';
 import { describeState, History } from './history.js';
 import type { CrashScenario } from './scenarios.js';
 import { CrashWorld, dataDir, storageOptions, type CrashMark } from './world.js';
@@ -42,11 +43,6 @@ export interface Exploration {
 }
 
 const violationsMax = 5;
-
-interface Bounds {
-  readonly acknowledged: Zxid;
-  readonly appended: Zxid;
-}
 
 interface Recorded {
   readonly recording: Recording<CrashMark>;
@@ -235,16 +231,6 @@ class Explorer {
     this.#violations.push(`${name} (seed ${seed}), ${this.#where}, ${what}: ${line}`);
     return null;
   }
-}
-
-function boundsOf(marks: readonly CrashMark[]): Bounds {
-  let acknowledged = 0n;
-  let appended = 0n;
-  for (const { kind, zxid } of marks) {
-    if (kind === 'acknowledged' && zxid > acknowledged) acknowledged = zxid;
-    if (zxid > appended) appended = zxid;
-  }
-  return { acknowledged, appended };
 }
 
 /** What is left when everything that was not durable is lost. */

@@ -221,6 +221,20 @@ export const sessionCases = group('sessions', {}, (test) => {
     ok(await (await t.connect()).exists(`${t.path}/a`));
   });
 
+  test('reads between a write and closeSession are answered as ever', async (t) => {
+    const client = await t.connect();
+    const sent = [
+      client.post(OpCode.create, body.create(`${t.path}/e`, { flags: flags.ephemeral })),
+      client.post(OpCode.getData, body.pathAndWatch(`${t.path}/e`, true)),
+      client.post(OpCode.getEphemerals, body.path('/')),
+      client.post(OpCode.sync, body.path('/')),
+      client.post(OpCode.addWatch, body.pathAndInt(t.path, 0)),
+      client.post(OpCode.closeSession),
+    ];
+    for (const xid of sent) equal((await client.reply(xid)).err, 0, `err of xid ${xid}`);
+    await client.untilClosed();
+  });
+
   test('several ephemerals go in one zxid', async (t) => {
     const owner = await t.connect();
     const client = await t.connect();

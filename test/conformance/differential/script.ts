@@ -102,8 +102,7 @@ class Generator {
         const isSafe = requests.every((one) => one.op !== 'setACL' && one.op !== 'damaged');
         steps.push({ kind: 'close', session, requests: isSafe ? requests : [] });
         authenticated.delete(session);
-      }
-      else if (dice < 10) steps.push({ kind: 'reconnect', session });
+      } else if (dice < 10) steps.push({ kind: 'reconnect', session });
       else if (dice < 11) steps.push({ kind: 'wrongPassword', session });
       else if (dice < 15 && !authenticated.has(session)) {
         authenticated.add(session);

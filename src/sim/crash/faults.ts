@@ -1,0 +1,147 @@
+/**
+ * A disk that refuses once: for every call that a scenario makes, that call fails, in each of the ways
+ * in which calls fail. Whatever the storage does then (stop, give up a snapshot, refuse to start),
+ * afterwards, on a disk that works again, nothing acknowledged may be missing.
+ */
+import { SeededRandom } from '../../base/random.js';
+import { DiskError } from '../../ports/disk.js';
+import { formatZxid } from '../../protocol/zxid.js';
+import { StartError } from '../../storage/start-error.js';
+import { Storage } from '../../storage/storage.js';
+import { crashStates } from '../crash-states.js';
+import { SimDisk, type DiskFault } from '../disk.js';
+import type { DiskImage } from '../disk-image.js';
+import { boundsOf, type Bounds } from './bounds.js';
+import type { Exploration } from './explore.js';
+import { describeState, History } from './history.js';
+import type { CrashScenario } from './scenarios.js';
+import { CrashWorld, storageOptions, type CrashMark } from './world.js';
+
+export const onceFaults: readonly DiskFault[] = [
+  { kind: 'error', code: 'EIO' },
+  { kind: 'error', code: 'ENOSPC', bytesWritten: 21 },
+  { kind: 'clean', code: 'EIO' },
+];
+
+export interface FaultOptions {
+  readonly seed: number;
+  readonly faults?: readonly DiskFault[];
+  /** States per crash. */
+  readonly statesMax: number;
+  readonly goOn?: () => boolean;
+}
+
+const violationsMax = 5;
+
+export async function exploreFaults(
+  scenario: CrashScenario,
+  options: FaultOptions,
+): Promise<Exploration> {
+  return await new FaultExplorer(scenario, options).run();
+}
+
+class FaultExplorer {
+  readonly #scenario: CrashScenario;
+  readonly #options: FaultOptions;
+  readonly #violations: string[] = [];
+  #states = 0;
+  #moments = 0;
+
+  constructor(scenario: CrashScenario, options: FaultOptions) {
+    this.#scenario = scenario;
+    this.#options = options;
+  }
+
+  async run(): Promise<Exploration> {
+    for (const fault of this.#options.faults ?? onceFaults) {
+      for (let call = 0; ; call++) {
+        if (this.#violations.length >= violationsMax) break;
+        if (this.#options.goOn?.() === false) break;
+        if (!(await this.#failAt(call, fault))) break;
+        this.#moments++;
+      }
+    }
+    return { moments: this.#moments, states: this.#states, violations: this.#violations };
+  }
+
+  /** False: the scenario makes fewer calls. */
+  async #failAt(call: number, fault: DiskFault): Promise<boolean> {
+    const { seed } = this.#options;
+    const { before, run, options } = this.#scenario;
+    const history = new History(new SeededRandom(seed ^ 0x5eed));
+    const marks: CrashMark[] = [];
+    let first = Number.POSITIVE_INFINITY;
+    let hit = '';
+    const disk = new SimDisk({
+      faultOf({ index, name, path }) {
+        if (index - first !== call) return null;
+        hit = `${fault.kind} at ${name} of ${path}`;
+        return fault;
+      },
+    });
+    let end: { image: DiskImage; bounds: Bounds } | null = null;
+    const stop = (): void => {
+      end ??= { image: disk.image.clone(), bounds: boundsOf(marks) };
+    };
+    let onFatal = (): void => undefined;
+    const fatal = new Promise<void>((resolve) => {
+      onFatal = resolve;
+    });
+    const world = new CrashWorld({
+      disk,
+      sim: disk,
+      history,
+      random: new SeededRandom(seed ^ 0xd1ce),
+      options: {
+        ...options,
+        onFatal() {
+          stop();
+          onFatal();
+        },
+      },
+      mark(mark) {
+        // after onFatal the process is gone
+        if (end === null) marks.push(mark);
+      },
+    });
+    await before?.(world);
+    first = disk.calls;
+    const outcome = run(world).catch((error: unknown) => {
+      if (error instanceof DiskError || error instanceof StartError) return;
+      throw error;
+    });
+    await Promise.race([outcome, fatal]);
+    stop();
+    if (hit === '' || end === null) return false;
+    await this.#crash(end, history, `call ${call}, ${hit}`);
+    return true;
+  }
+
+  async #crash(
+    { image, bounds }: { readonly image: DiskImage; readonly bounds: Bounds },
+    history: History,
+    where: string,
+  ): Promise<void> {
+    const { seed, statesMax } = this.#options;
+    for (const state of crashStates(image, { seed, statesMax })) {
+      this.#states++;
+      const disk = new SimDisk({ image: state });
+      try {
+        const storage = Storage.open(storageOptions(disk, this.#scenario.options));
+        const { tree, sessions, lastZxid } = await storage.recover();
+        if (lastZxid < bounds.acknowledged) this.#violation(where, `${formatZxid(bounds.acknowledged)} is gone`);
+        else if (lastZxid > bounds.appended) this.#violation(where, `${formatZxid(lastZxid)} is new`);
+        else if (describeState(tree, sessions) !== history.stateAt(lastZxid)) {
+          this.#violation(where, `the state at ${formatZxid(lastZxid)} is another one`);
+        }
+      } catch (error) {
+        this.#violation(where, error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+
+  #violation(where: string, line: string): void {
+    if (this.#violations.length >= violationsMax) return;
+    this.#violations.push(`${this.#scenario.name} (seed ${this.#options.seed}), ${where}: ${line}`);
+  }
+}
