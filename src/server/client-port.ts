@@ -14,7 +14,9 @@ import type { AuthenticationOptions } from './authenticate.js';
 import type { FourLetterWord } from './commands/four-letter-words.js';
 import { ConnectionThrottle, type ConnectionThrottleOptions } from './connection-throttle.js';
 import { ClientConnection } from './connection.js';
+import { Admission, type AdmissionOptions } from './admission.js';
 import { OutBuffers } from './out-buffers.js';
+import type { Output } from './output.js';
 import type { ServerMetrics } from './metrics.js';
 import type { Replica } from './replica.js';
 import type { ServerStats } from './server-stats.js';
@@ -35,6 +37,7 @@ export interface ClientPortOptions {
   readonly skipAcl: boolean;
   readonly authentication: AuthenticationOptions;
   readonly throttle: ConnectionThrottleOptions;
+  readonly admission: AdmissionOptions;
 }
 
 interface Parts {
@@ -64,8 +67,9 @@ export class ClientPort {
   readonly #perAddress = new Map<string, number>();
   readonly #sessionless = new Set<ClientConnection>();
   readonly #paused = new Set<ClientConnection>();
-  readonly #dirty: ClientConnection[] = [];
+  readonly #dirty: Output[] = [];
   readonly #throttle: ConnectionThrottle;
+  readonly admission: Admission;
   #listener: Listener | null = null;
   readonly buffers = new OutBuffers();
   readonly stats: ServerStats;
@@ -81,6 +85,7 @@ export class ClientPort {
     this.#parts = parts;
     this.options = parts.options;
     const { throttle } = parts.options;
+    this.admission = new Admission(parts.options.admission);
     this.#throttle = new ConnectionThrottle(throttle, parts.clock.monotonicMs(), () =>
       parts.fraction(),
     );
@@ -197,19 +202,19 @@ export class ClientPort {
   }
 
   closeSessionConnection(sessionId: bigint): void {
-    this.#bySession.get(sessionId)?.close();
+    this.#bySession.get(sessionId)?.endAfterFlush();
   }
 
   connectionOf(sessionId: bigint): ClientConnection | undefined {
     return this.#bySession.get(sessionId);
   }
 
-  /** The connection is about to have output: it is sent at the end of the turn, or earlier. */
-  markDirty(connection: ClientConnection): void {
-    if (connection.isDirty) return;
+  /** There is about to be output: it is sent at the end of the turn, or earlier. */
+  markDirty(output: Output): void {
+    if (output.isDirty) return;
     if (this.#dirty.length >= DIRTY_MAX) this.flush();
-    connection.isDirty = true;
-    this.#dirty.push(connection);
+    output.isDirty = true;
+    this.#dirty.push(output);
   }
 
   /** The connection serves nobody any more; called once or more before its socket is gone. */
@@ -252,6 +257,14 @@ export class ClientPort {
     });
   }
 
+  onTooLarge(connection: ClientConnection, bytes: number): void {
+    this.metrics.largeRequestsRejected.value++;
+    this.logger.warn('closing a client: too many bytes of large requests (largeRequestMaxBytes)', {
+      ...this.#name(connection),
+      bytes,
+    });
+  }
+
   onSlowConsumer(connection: ClientConnection): void {
     this.logger.warn(
       'closing a client that does not read its watch events',
@@ -265,9 +278,9 @@ export class ClientPort {
   flush(): void {
     const dirty = this.#dirty;
     // a flush may close connections, which marks nothing dirty: the list does not grow meanwhile
-    for (const connection of dirty) {
-      connection.isDirty = false;
-      connection.flush();
+    for (const output of dirty) {
+      output.isDirty = false;
+      output.flush();
     }
     dirty.length = 0;
   }
@@ -286,8 +299,8 @@ export class ClientPort {
     const connection = this.#bySession.get(sessionId);
     if (connection === undefined) return;
     // one that asked for the end itself gets its reply first, and closes behind it
-    if (connection.hasUnanswered) return;
-    connection.close();
+    if (connection.asksToEnd) return;
+    connection.endAfterFlush();
   }
 
   /** Closes connections that never asked for a session. */

@@ -16,17 +16,19 @@ import { ErrorCode } from '../protocol/errors.js';
 import { FrameDecoder } from '../protocol/frame.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { MalformedError, Reader } from '../protocol/reader.js';
-import { Writer } from '../protocol/writer.js';
+import { SpecialXid } from '../protocol/xid.js';
+import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
 import type { AclId, Caller } from '../txn/authorize.js';
 import { Watcher } from '../watch/watch-table.js';
-import type { ClientPort } from './client-port.js';
 import { authenticate } from './authenticate.js';
+import type { ClientPort } from './client-port.js';
 import { fourLetterWordOf } from './commands/four-letter-words.js';
+import { ConnectionFigures } from './connection-figures.js';
 import { handshake, writeConnectResponse } from './handshake.js';
-import { ParkedFrame, PendingWrite, type Unanswered, type WriteWaiter } from './pending.js';
 import { isClientWrite, isRead, shortName } from './operations.js';
-import type { Listing } from './listing.js';
+import { Output } from './output.js';
+import { ParkedFrame, PendingWrite, type Unanswered, type WriteWaiter } from './pending.js';
 import { answerRead } from './reads.js';
 import { answerWrite } from './write-replies.js';
 
@@ -34,43 +36,27 @@ import { answerWrite } from './write-replies.js';
 const UNANSWERED_MAX = 1 << 20;
 /** A turn stops answering a connection when this much of its output waits for the network. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
-const NOTIFICATION_XID = -1;
-const PING_XID = -2;
+const HEADER_BYTES = 8;
 
 export class ClientConnection extends Watcher implements SocketHandler, WriteWaiter {
   readonly port: ClientPort;
   readonly socket: Socket;
+  readonly output: Output;
+  readonly figures = new ConnectionFigures();
   readonly establishedMs: number;
   session: Session | null = null;
   /** What the client proposed, within the server's bounds. */
   timeoutMs = 0;
   /** The client's handshake had the readOnly field, so the reply must have it too. */
   knowsReadOnly = true;
+  /** It has sent closeSession: the reply to that ends it. */
+  asksToEnd = false;
   caller: Caller;
-  /** In the port's list of those with output to send. */
-  isDirty = false;
-  packetsReceived = 0;
-  packetsSent = 0;
-  lastOp = 'NA';
-  lastXid = -1;
-  lastZxidHigh = 0;
-  lastZxidLow = 0;
-  /** Monotonic; 0 before the first reply. */
-  lastResponseMs = 0;
-  latencyMinMs = -1;
-  latencyMaxMs = 0;
-  latencyLastMs = 0;
-  latencySumMs = 0;
-  latencyCount = 0;
   readonly #decoder: FrameDecoder;
   readonly #reader = new Reader();
   readonly #unanswered = new Ring<Unanswered>(UNANSWERED_MAX);
   #phase: 'first-bytes' | 'handshake' | 'open' | 'closing' | 'closed' = 'first-bytes';
   readonly #firstBytes: number[] = [];
-  #out: Writer | null = null;
-  /** A list of children under way: all other output is held back until it has left. */
-  #listing: Listing | null = null;
-  #held: Writer | null = null;
   #isPaused = false;
   #isContinuing = false;
   #receivedMs = 0;
@@ -79,6 +65,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     super();
     this.port = port;
     this.socket = socket;
+    this.output = new Output(port, socket, this.figures);
     this.establishedMs = nowMs;
     this.caller = { authIds: [{ scheme: 'ip', id: socket.remoteAddress }] };
     this.#decoder = new FrameDecoder(port.frameBytesMax);
@@ -92,14 +79,6 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     return !this.#isPaused && !this.isClosed;
   }
 
-  get hasUnanswered(): boolean {
-    return this.#unanswered.size > 0;
-  }
-
-  get isOpen(): boolean {
-    return this.#phase === 'open';
-  }
-
   get isClosed(): boolean {
     return this.#phase === 'closed' || this.#phase === 'closing';
   }
@@ -111,12 +90,12 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.port.metrics.bytesReceivedCount.value += end - start;
     let from = start;
     if (this.#phase === 'first-bytes') from = this.#takeFirstBytes(bytes, start, end);
-    if (this.#phase === 'closing' || this.#phase === 'closed') return;
+    if (this.isClosed) return;
     if (this.session !== null) this.port.touch(this.session, this.#receivedMs);
     const verdict = from < end ? this.#decoder.push(bytes, from, end, this.#onFrame) : 'ok';
     if (verdict !== 'ok') {
       this.port.onBadFrame(this, verdict);
-      this.close();
+      this.endAfterFlush();
       return;
     }
     this.#throttle();
@@ -145,8 +124,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const word = fourLetterWordOf(this.#reader.reset(first, 0, 4).readUint32());
     if (word !== null) {
       this.#phase = 'closing';
-      this.packetsReceived++;
-      this.port.stats.packetsReceived++;
+      this.#countPacket();
       const rest = this.#reader.reset(bytes, at, end);
       this.port.answerWord(word, rest.remaining >= 8 ? rest.readLong() : null, this);
       return end;
@@ -155,18 +133,22 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const verdict = this.#decoder.push(first, 0, 4, this.#onFrame);
     if (verdict !== 'ok') {
       this.port.onBadFrame(this, verdict);
-      this.close();
+      this.endAfterFlush();
     }
     return at;
   }
 
   readonly #onFrame = (bytes: Uint8Array, start: number, end: number): boolean => {
-    this.packetsReceived++;
-    this.port.stats.packetsReceived++;
+    this.#countPacket();
     if (this.#phase === 'handshake') this.#onConnectRequest(bytes, start, end);
     else if (this.#phase === 'open') this.#onRequest(bytes, start, end);
     return this.#phase === 'open';
   };
+
+  #countPacket(): void {
+    this.figures.packetsReceived++;
+    this.port.stats.packetsReceived++;
+  }
 
   #onConnectRequest(bytes: Uint8Array, start: number, end: number): void {
     this.#phase = 'open';
@@ -175,20 +157,20 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       outcome = handshake(this.port, this, this.#reader.reset(bytes, start, end), this.#receivedMs);
     } catch (problem) {
       if (!(problem instanceof MalformedError)) throw problem;
-      this.close();
+      this.endAfterFlush();
       return;
     }
     switch (outcome.kind) {
       case 'refused':
-        this.close();
+        this.endAfterFlush();
         return;
       case 'invalid':
-        writeConnectResponse(this.beginOut(), this, null);
+        writeConnectResponse(this.output.begin(), this, null);
         this.endAfterFlush();
         return;
       case 'resumed':
         this.session = outcome.session;
-        writeConnectResponse(this.beginOut(), this, outcome.session);
+        writeConnectResponse(this.output.begin(), this, outcome.session);
         return;
       case 'creating':
         this.session = outcome.session;
@@ -197,34 +179,58 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   }
 
   #onRequest(bytes: Uint8Array, start: number, end: number): void {
-    if (end - start < 8) {
-      this.close();
+    if (end - start < HEADER_BYTES) {
+      this.endAfterFlush();
       return;
     }
-    const type = this.#reader.reset(bytes, start + 4, end).readInt();
-    if (type === OpCode.auth) this.#onAuth(bytes, start, end);
-    else if (isClientWrite(type)) this.#propose(type, bytes, start, end);
-    else if (this.#mustWait()) this.#park(bytes, start, end);
-    else this.#answer(type, bytes, start, end, this.caller, this.#receivedMs);
+    const { admission } = this.port;
+    const weight = admission.weigh(end - start);
+    if (weight === null) {
+      this.port.onTooLarge(this, end - start);
+      this.endAfterFlush();
+      return;
+    }
+    const reader = this.#reader.reset(bytes, start, end);
+    const xid = reader.readInt();
+    const type = reader.readInt();
+    if (type === OpCode.auth) this.#onAuth(xid, reader);
+    else if (!admission.knows(this.caller) && type !== OpCode.sasl) this.#refuseUnknown(xid);
+    else if (isClientWrite(type)) {
+      this.#propose(type, xid, weight, bytes, start, end);
+      return;
+    } else if (this.#mustWait()) {
+      this.#park(bytes, start, end, weight);
+      return;
+    } else this.#answer(type, bytes, start, end, this.caller, this.#receivedMs, this.#hasEnded());
+    admission.release(weight);
+  }
+
+  #hasEnded(): boolean {
+    return this.session === null || this.session.isClosing;
   }
 
   #mustWait(): boolean {
-    return (
-      this.#unanswered.size > 0 ||
-      this.#listing !== null ||
-      this.#outputWaiting() > OUTPUT_BYTES_MAX
-    );
+    const { output } = this;
+    return this.#unanswered.size > 0 || output.isListing || output.waitingBytes > OUTPUT_BYTES_MAX;
   }
 
-  #park(bytes: Uint8Array, start: number, end: number): void {
+  #park(bytes: Uint8Array, start: number, end: number, weight: number): void {
     this.port.parkedCount++;
-    this.#unanswered.push(new ParkedFrame(bytes.slice(start, end), this.caller, this.#receivedMs));
+    const frame = bytes.slice(start, end);
+    const ended = this.#hasEnded();
+    this.#unanswered.push(new ParkedFrame(frame, this.caller, this.#receivedMs, weight, ended));
   }
 
-  #propose(type: number, bytes: Uint8Array, start: number, end: number): void {
-    const reader = this.#reader.reset(bytes, start, end);
-    const xid = reader.readInt();
+  #propose(
+    type: number,
+    xid: number,
+    weight: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     const pending = new PendingWrite(this, type, xid, this.#receivedMs);
+    pending.weight = weight;
     const { replica } = this.port;
     const request = replica.request;
     request.op = type;
@@ -234,33 +240,33 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     request.sessionLow = this.session?.idLow ?? 0;
     request.caller = this.caller;
     request.bytes = bytes;
-    request.start = type === OpCode.closeSession ? end : start + 8;
+    request.start = type === OpCode.closeSession ? end : start + HEADER_BYTES;
     request.end = end;
     if (replica.submit(pending)) {
+      if (type === OpCode.closeSession) this.asksToEnd = true;
       this.#unanswered.push(pending);
       return;
     }
-    pending.error = ErrorCode.marshallingError;
     this.port.onMalformed(this, type);
-    if (this.#mustWait()) this.#park(bytes, start, end);
-    else this.#reply(xid, ErrorCode.marshallingError);
+    if (this.#mustWait()) {
+      this.#park(bytes, start, end, weight);
+      return;
+    }
+    this.port.admission.release(weight);
+    this.#reply(xid, ErrorCode.marshallingError);
   }
 
   /** Authentication acts at once, also ahead of unanswered requests: as Apache's does. */
-  #onAuth(bytes: Uint8Array, start: number, end: number): void {
-    const reader = this.#reader.reset(bytes, start, end);
-    const xid = reader.readInt();
-    reader.readInt();
+  #onAuth(xid: number, reader: Reader): void {
     let ids: AclId[] | null;
     try {
       ids = authenticate(this.port, reader);
     } catch (problem) {
       if (!(problem instanceof MalformedError)) throw problem;
-      this.close();
+      this.endAfterFlush();
       return;
     }
-    const out = this.beginReply(xid, 0, 0, ids === null ? ErrorCode.authFailed : ErrorCode.ok);
-    this.endReply(out);
+    this.output.reply(xid, 0, 0, ids === null ? ErrorCode.authFailed : ErrorCode.ok);
     if (ids === null) {
       this.port.stats.authFailedCount++;
       this.endAfterFlush();
@@ -268,7 +274,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     }
     const known = new Set(this.caller.authIds.map((id) => `${id.scheme}:${id.id}`));
     const fresh = ids.filter((id) => !known.has(`${id.scheme}:${id.id}`));
-    this.caller = { authIds: [...this.caller.authIds, ...fresh] };
+    if (fresh.length > 0) this.caller = { authIds: [...this.caller.authIds, ...fresh] };
   }
 
   /** Everything that is not a write: answered now, from what has been applied. */
@@ -279,17 +285,15 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     end: number,
     caller: Caller,
     receivedMs: number,
+    hasEnded: boolean,
   ): void {
     const reader = this.#reader.reset(bytes, start, end);
     const xid = reader.readInt();
-    reader.readInt();
-    if (type === OpCode.ping) {
-      this.#reply(PING_XID, ErrorCode.ok);
-    } else if (isRead(type)) {
-      answerRead(this, type, xid, reader, caller);
-    } else if (isClientWrite(type)) {
-      this.#reply(xid, ErrorCode.marshallingError);
-    } else {
+    reader.skip(HEADER_BYTES - 4);
+    if (type === OpCode.ping) this.#reply(SpecialXid.ping, ErrorCode.ok);
+    else if (isRead(type)) answerRead(this, type, xid, reader, caller, hasEnded);
+    else if (isClientWrite(type)) this.#reply(xid, ErrorCode.marshallingError);
+    else {
       this.#refuse(type, xid);
       return;
     }
@@ -299,7 +303,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   /** What no client may send: UNIMPLEMENTED, then close. */
   #refuse(type: number, xid: number): void {
     this.port.onRefused(this, type);
-    this.endReply(this.beginReply(xid, 0xffffffff, 0xffffffff, ErrorCode.unimplemented));
+    this.output.reply(xid, 0xffffffff, 0xffffffff, ErrorCode.unimplemented);
+    this.endAfterFlush();
+  }
+
+  /** Who must say who it is and has not. */
+  #refuseUnknown(xid: number): void {
+    this.output.reply(xid, 0, 0, ErrorCode.sessionClosedRequireSaslAuth);
     this.endAfterFlush();
   }
 
@@ -309,27 +319,19 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     if (this.isClosed) return;
     if (this.#unanswered.peek() !== pending) {
       // reads before it are held up by this client's own slowness: its answer waits behind them
-      pending.reply = this.#encodeAside(() => answerWrite(this, pending, zxidHigh, zxidLow));
+      pending.reply = this.output.aside(() => answerWrite(this, pending, zxidHigh, zxidLow));
       return;
     }
-    this.#unanswered.shift();
     answerWrite(this, pending, zxidHigh, zxidLow);
-    this.#account(pending.op, pending.xid, pending.receivedMs);
-    if (pending.op === OpCode.closeSession) this.endAfterFlush();
+    this.#answered(pending);
     this.#drainUnanswered();
   }
 
-  /** What `encode` writes to this connection, as bytes that are not yet on their way. */
-  #encodeAside(encode: () => void): Uint8Array {
-    const out = this.#out;
-    const held = this.#held;
-    const aside = new Writer();
-    if (this.#listing === null) this.#out = aside;
-    else this.#held = aside;
-    encode();
-    this.#out = out;
-    this.#held = held;
-    return aside.take();
+  #answered(pending: PendingWrite): void {
+    this.#unanswered.shift();
+    this.port.admission.release(pending.weight);
+    this.#account(pending.op, pending.xid, pending.receivedMs);
+    if (pending.op === OpCode.closeSession) this.endAfterFlush();
   }
 
   /** Answers what waits at the head, up to the next write that is still outstanding. */
@@ -339,120 +341,38 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       if (head === undefined || this.isClosed) return;
       if (head.kind === 'write') {
         if (head.reply === null) return;
-        this.#unanswered.shift();
-        this.beginOut().writeBytes(head.reply, 0, head.reply.length);
-        this.#account(head.op, head.xid, head.receivedMs);
-        if (head.op === OpCode.closeSession) this.endAfterFlush();
+        this.output.begin().writeBytes(head.reply, 0, head.reply.length);
+        this.#answered(head);
         continue;
       }
-      if (this.#listing !== null || this.#outputWaiting() > OUTPUT_BYTES_MAX) return;
+      if (this.output.isListing || this.output.waitingBytes > OUTPUT_BYTES_MAX) return;
       this.#unanswered.shift();
       this.port.parkedCount--;
-      const { bytes } = head;
+      this.port.admission.release(head.weight);
+      const { bytes, caller, receivedMs, hasEnded } = head;
       const type = this.#reader.reset(bytes, 4, bytes.length).readInt();
-      this.#answer(type, bytes, 0, bytes.length, head.caller, head.receivedMs);
+      this.#answer(type, bytes, 0, bytes.length, caller, receivedMs, hasEnded);
     }
   }
 
-  /** The reply just begun is not made now but by a listing, which calls `finishListing`. */
-  awaitListing(listing: Listing): void {
-    if (this.#out !== null) this.#out.pos = this.#replyStart;
-    this.#listing = listing;
-  }
-
+  /** A long answer is complete: it leaves, and behind it what waited. */
   finishListing(reply: Writer): void {
-    this.flush();
-    this.#listing = null;
-    const held = this.#held;
-    this.#held = null;
-    this.packetsSent++;
-    this.port.stats.onSent(reply.pos);
-    this.socket.write(reply.bytes, 0, reply.pos);
-    if (held !== null) {
-      this.port.markDirty(this);
-      this.#out = held;
-    }
-    this.#drainUnanswered();
-    this.#throttle();
-    this.flush();
-  }
-
-  #reply(xid: number, error: number): void {
-    this.endReply(this.beginReply(xid, this.port.zxidHigh, this.port.zxidLow, error));
-  }
-
-  /** The buffer of this turn's output. */
-  beginOut(): Writer {
-    if (this.#listing !== null) {
-      this.#held ??= this.port.buffers.take();
-      return this.#held;
-    }
-    if (this.#out === null) {
-      // before the buffer is taken: this may flush, and must not flush what is about to be written
-      this.port.markDirty(this);
-      this.#out = this.port.buffers.take();
-    }
-    return this.#out;
-  }
-
-  /** Writes a reply's header behind a length to be patched by `endReply`. */
-  beginReply(xid: number, zxidHigh: number, zxidLow: number, error: number): Writer {
-    const out = this.beginOut();
-    this.#replyStart = out.pos;
-    out.writeInt(0);
-    out.writeInt(xid);
-    out.writeLongParts(zxidHigh, zxidLow);
-    out.writeInt(error);
-    this.lastZxidHigh = zxidHigh;
-    this.lastZxidLow = zxidLow;
-    return out;
-  }
-  #replyStart = 0;
-
-  /** Drops what was written since `beginReply`, and says `error` instead. */
-  failReply(out: Writer, error: number): void {
-    out.pos = this.#replyStart + 20;
-    out.patchInt(this.#replyStart + 16, error);
-  }
-
-  /** Says `error` in the header and keeps the body. */
-  patchError(out: Writer, error: number): void {
-    out.patchInt(this.#replyStart + 16, error);
-  }
-
-  endReply(out: Writer): void {
-    const length = out.pos - this.#replyStart - 4;
-    out.patchInt(this.#replyStart, length);
-    this.packetsSent++;
-    this.port.stats.onSent(length);
-    this.port.metrics.responseBytes.value += length;
+    this.output.finishListing(reply);
+    this.onDrain();
   }
 
   sendEvent(type: number, path: string, zxidHigh: number, zxidLow: number): void {
     if (this.isClosed) return;
-    if (this.#outputWaiting() > this.port.eventBytesMax) {
+    if (this.output.waitingBytes > this.port.eventBytesMax) {
       this.port.onSlowConsumer(this);
       this.destroy();
       return;
     }
-    const out = this.beginReply(NOTIFICATION_XID, zxidHigh, zxidLow, ErrorCode.ok);
-    out.writeInt(type);
-    out.writeInt(3);
-    out.writeString(path);
-    this.port.metrics.watchBytes.value += out.pos - this.#replyStart;
-    this.endReply(out);
+    this.output.event(type, path, zxidHigh, zxidLow);
   }
 
   flush(): void {
-    const out = this.#out;
-    if (out === null) return;
-    this.#out = null;
-    if (this.#phase === 'closed' || out.pos === 0) {
-      this.port.buffers.give(out);
-      return;
-    }
-    if (!this.socket.write(out.bytes, 0, out.pos)) return;
-    this.port.buffers.give(out);
+    if (!this.output.flush()) return;
     // the network took it all at once, so no drain will come: what waited for room goes on next turn
     if (this.#unanswered.peek()?.kind === 'frame') this.#continueSoon();
   }
@@ -466,14 +386,14 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     });
   }
 
-  #outputWaiting(): number {
-    return this.socket.pendingBytes + (this.#out?.pos ?? 0) + (this.#held?.pos ?? 0);
+  #reply(xid: number, error: number): void {
+    this.output.reply(xid, this.port.zxidHigh, this.port.zxidLow, error);
   }
 
   /** Reads on only while this client's answers leave and the server has room for requests. */
   #throttle(): void {
     const mustPause =
-      this.#outputWaiting() > OUTPUT_BYTES_MAX ||
+      this.output.waitingBytes > OUTPUT_BYTES_MAX ||
       (this.#unanswered.size > 0 && this.port.isOverloaded);
     if (mustPause === this.#isPaused || this.isClosed) return;
     this.#isPaused = mustPause;
@@ -491,32 +411,10 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   #account(type: number, xid: number, receivedMs: number): void {
     const nowMs = this.port.nowMs();
     const latencyMs = Math.max(0, nowMs - receivedMs);
-    this.lastOp = shortName(type);
-    this.lastXid = xid;
-    this.lastResponseMs = nowMs;
-    this.latencyLastMs = latencyMs;
-    this.latencySumMs += latencyMs;
-    this.latencyCount++;
-    if (latencyMs > this.latencyMaxMs) this.latencyMaxMs = latencyMs;
-    if (this.latencyMinMs < 0 || latencyMs < this.latencyMinMs) this.latencyMinMs = latencyMs;
+    this.figures.onAnswered(shortName(type), xid, latencyMs, nowMs);
     this.port.stats.onAnswered(latencyMs);
-    const { metrics } = this.port;
-    if (isClientWrite(type)) metrics.updateLatencyMs.add(latencyMs);
-    else metrics.readLatencyMs.add(latencyMs);
-  }
-
-  resetStats(): void {
-    this.packetsReceived = 0;
-    this.packetsSent = 0;
-    this.latencyMinMs = -1;
-    this.latencyMaxMs = 0;
-    this.latencyLastMs = 0;
-    this.latencySumMs = 0;
-    this.latencyCount = 0;
-    this.lastOp = 'NA';
-    this.lastXid = -1;
-    this.lastZxidHigh = 0;
-    this.lastZxidLow = 0;
+    const { updateLatencyMs, readLatencyMs } = this.port.metrics;
+    (isClientWrite(type) ? updateLatencyMs : readLatencyMs).add(latencyMs);
   }
 
   // ------------------------------------------------------------------ the end
@@ -524,17 +422,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   /** Sends what is encoded, then closes; nothing more is read or answered. */
   endAfterFlush(): void {
     if (this.isClosed) return;
-    this.flush();
+    this.output.flush();
     this.#phase = 'closing';
     this.#forget();
     this.socket.end();
   }
 
-  /** Closes now; what the kernel has not taken is lost. */
-  close(): void {
-    this.endAfterFlush();
-  }
-
+  /** Closes at once; what the kernel has not taken is lost. */
   destroy(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closing';
@@ -543,19 +437,14 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   }
 
   #forget(): void {
-    for (
-      let entry = this.#unanswered.shift();
-      entry !== undefined;
-      entry = this.#unanswered.shift()
-    ) {
+    for (;;) {
+      const entry = this.#unanswered.shift();
+      if (entry === undefined) break;
+      this.port.admission.release(entry.weight);
       if (entry.kind === 'frame') this.port.parkedCount--;
       else entry.connection = null;
     }
-    this.#listing?.cancel();
-    this.#listing = null;
-    this.#held = null;
-    if (this.#out !== null) this.port.buffers.give(this.#out);
-    this.#out = null;
+    this.output.close();
     this.port.forget(this);
   }
 }

@@ -116,7 +116,7 @@ export function writeConnectResponse(
   out.writeBuffer(session === null ? new Uint8Array(16) : sessionPassword(session.id));
   if (connection.knowsReadOnly) out.writeBool(false);
   out.patchInt(start, out.pos - start - 4);
-  connection.packetsSent++;
+  connection.figures.packetsSent++;
   connection.port.stats.onSent(out.pos - start - 4);
 }
 

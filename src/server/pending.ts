@@ -19,6 +19,8 @@ export class PendingWrite {
   multi: PreparedMulti | null = null;
   /** Its encoded reply, when it was applied before requests ahead of it could be answered. */
   reply: Uint8Array | null = null;
+  /** Bytes it counts among the large requests. */
+  weight = 0;
 
   constructor(connection: WriteWaiter | null, op: number, xid: number, receivedMs: number) {
     this.connection = connection;
@@ -34,11 +36,23 @@ export class ParkedFrame {
   readonly bytes: Uint8Array;
   readonly caller: Caller;
   readonly receivedMs: number;
+  /** Bytes it counts among the large requests. */
+  readonly weight: number;
+  /** Its session had ended when it came. */
+  readonly hasEnded: boolean;
 
-  constructor(bytes: Uint8Array, caller: Caller, receivedMs: number) {
+  constructor(
+    bytes: Uint8Array,
+    caller: Caller,
+    receivedMs: number,
+    weight: number,
+    hasEnded: boolean,
+  ) {
     this.bytes = bytes;
     this.caller = caller;
     this.receivedMs = receivedMs;
+    this.weight = weight;
+    this.hasEnded = hasEnded;
   }
 }
 

@@ -28,27 +28,30 @@ export function answerRead(
   xid: number,
   reader: Reader,
   caller: Caller,
+  /** The session had ended when the request came. */
+  hasEnded: boolean,
 ): void {
-  const { port } = connection;
+  const { port, output } = connection;
   // events that setWatches owes leave before its reply, so they are encoded before it begins
   const early = op === OpCode.setWatches || op === OpCode.setWatches2;
-  let error: number = early ? guarded(() => setWatches(connection, op, reader)) : ErrorCode.ok;
-  const out = connection.beginReply(xid, port.zxidHigh, port.zxidLow, ErrorCode.ok);
+  let error: number = early
+    ? guarded(() => (hasEnded ? ErrorCode.sessionExpired : setWatches(connection, op, reader)))
+    : ErrorCode.ok;
+  const out = output.beginReply(xid, port.zxidHigh, port.zxidLow, ErrorCode.ok);
   if (!early) {
     try {
-      error =
-        connection.session === null || connection.session.isClosing
-          ? ErrorCode.sessionExpired
-          : readInto(connection, op, xid, reader, out, caller);
+      error = hasEnded
+        ? ErrorCode.sessionExpired
+        : readInto(connection, op, xid, reader, out, caller);
     } catch (problem) {
       if (!(problem instanceof MalformedError)) throw problem;
       error = ErrorCode.marshallingError;
     }
   }
   if (error === ANSWERED_LATER) return;
-  if (error !== ErrorCode.ok) connection.failReply(out, error);
+  if (error !== ErrorCode.ok) output.failReply(out, error);
   if (error === ErrorCode.marshallingError) port.onMalformed(connection, op);
-  connection.endReply(out);
+  output.endReply(out);
 }
 
 /** No error code: the reply will be made by a listing, and what follows waits behind it. */
@@ -205,7 +208,7 @@ function getChildren(
   if (wantsWatch) port.watches.watchChildren(pathIn(reader, pathStart, pathEnd), connection);
   const listing = startListing(connection, op, xid, node);
   if (listing !== null) {
-    connection.awaitListing(listing);
+    connection.output.awaitListing(listing);
     return ANSWERED_LATER;
   }
   writeChildren(tree, node, out);
@@ -254,7 +257,7 @@ function multiRead(
   if (readParts(reader).kind === 'writes') {
     // Apache has begun its answer when it stumbles: the error comes with an empty list
     writeMultiHeader(out, -1, true, -1);
-    connection.patchError(out, ErrorCode.marshallingError);
+    connection.output.patchError(out, ErrorCode.marshallingError);
     return ErrorCode.ok;
   }
   for (;;) {
@@ -330,7 +333,7 @@ function getAllChildrenNumber(
   if (!mayRead(port, node, Perms.read, caller)) return ErrorCode.noAuth;
   const count = startCount(connection, xid, node);
   if (typeof count !== 'number') {
-    connection.awaitListing(count);
+    connection.output.awaitListing(count);
     return ANSWERED_LATER;
   }
   out.writeInt(count);

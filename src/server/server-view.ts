@@ -2,6 +2,7 @@
 import type { Clock } from '../ports/clock.js';
 import type { NodeId } from '../tree/tree.js';
 import { parseQuota } from '../txn/quota.js';
+import { zxidOfParts } from '../protocol/zxid.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
 import type {
   ConnectionView,
@@ -155,7 +156,7 @@ export class ViewOfServer implements ServerView {
   }
 
   resetConnectionFigures(): void {
-    for (const connection of this.#server.port.connections()) connection.resetStats();
+    for (const connection of this.#server.port.connections()) connection.figures.reset();
   }
 
   #lastZxid(): bigint {
@@ -168,7 +169,7 @@ export class ViewOfServer implements ServerView {
   }
 
   #viewOf(connection: ClientConnection): ConnectionView {
-    const { session, socket } = connection;
+    const { session, socket, figures } = connection;
     const { sessionlessCnxnTimeoutMs } = this.config;
     return {
       remoteAddress: socket.remoteAddress,
@@ -176,22 +177,20 @@ export class ViewOfServer implements ServerView {
       isReading: connection.isReading,
       isWriting: socket.pendingBytes > 0,
       outstandingRequests: connection.outstandingCount,
-      packetsReceived: connection.packetsReceived,
-      packetsSent: connection.packetsSent,
+      packetsReceived: figures.packetsReceived,
+      packetsSent: figures.packetsSent,
       sessionId: session?.id ?? 0n,
       sessionTimeoutMs: connection.timeoutMs,
-      lastOperation: connection.lastOp,
+      lastOperation: figures.lastOp,
       establishedMs: connection.establishedMs,
       expiresMs: session?.bucketMs ?? connection.establishedMs + sessionlessCnxnTimeoutMs,
-      lastCxid: connection.lastXid,
-      lastZxid:
-        (BigInt(connection.lastZxidHigh >>> 0) << 32n) | BigInt(connection.lastZxidLow >>> 0),
-      lastResponseMs: connection.lastResponseMs,
-      lastLatencyMs: connection.latencyLastMs,
-      minLatencyMs: Math.max(0, connection.latencyMinMs),
-      avgLatencyMs:
-        connection.latencyCount === 0 ? 0 : connection.latencySumMs / connection.latencyCount,
-      maxLatencyMs: connection.latencyMaxMs,
+      lastCxid: figures.lastXid,
+      lastZxid: zxidOfParts(figures.lastZxidHigh, figures.lastZxidLow),
+      lastResponseMs: figures.lastResponseMs,
+      lastLatencyMs: figures.lastLatencyMs,
+      minLatencyMs: figures.minLatencyMs,
+      avgLatencyMs: figures.avgLatencyMs,
+      maxLatencyMs: figures.maxLatencyMs,
     };
   }
 

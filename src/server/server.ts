@@ -104,6 +104,9 @@ export class Server {
       const tookMs = world.clock.monotonicMs() - startMs;
       server = new Server(config, world, storage, recovered.tree, recovered.sessions);
       server.metrics.dbInitTimeMs.add(tookMs);
+      if (recovered.snapshotZxid !== null) {
+        server.lastSnapshot = { zxid: recovered.snapshotZxid, timeMs: world.clock.wallMs() };
+      }
       server.metrics.startupTxnsLoaded.add(recovered.replayed);
       await server.#open();
       return server;
@@ -129,7 +132,8 @@ export class Server {
     this.startedMs = clock.monotonicMs();
     this.sessions = new SessionTracker({
       tickTimeMs: config.tickTimeMs,
-      serverId: config.myid ?? 0,
+      // whatever its myid file says: Apache's standalone server counts as 1
+      serverId: 1,
       wallMs: clock.wallMs(),
     });
     for (const [id, timeoutMs] of sessions) {
@@ -380,7 +384,10 @@ function clientPortOptions(
     minSessionTimeoutMs: config.minSessionTimeoutMs,
     maxSessionTimeoutMs: config.maxSessionTimeoutMs,
     frameBytesMax: config.juteMaxBufferBytes,
-    globalOutstandingLimit: config.globalOutstandingLimit,
+    globalOutstandingLimit:
+      config.requestThrottleMaxRequests > 0
+        ? Math.min(config.globalOutstandingLimit, config.requestThrottleMaxRequests)
+        : config.globalOutstandingLimit,
     maxClientConnections: config.maxClientCnxns,
     maxConnections: config.maxCnxns,
     sessionlessTimeoutMs: config.sessionlessCnxnTimeoutMs,
@@ -390,6 +397,11 @@ function clientPortOptions(
       digestAlgorithm: config.digestAuthAlgorithm,
       isDigestEnabled: config.digestAuthEnabled,
       superDigest: config.superDigest,
+    },
+    admission: {
+      largeRequestThresholdBytes: config.largeRequestThresholdBytes,
+      largeRequestMaxBytes: config.largeRequestMaxBytes,
+      enforcedSchemes: config.enforceAuthEnabled ? config.enforceAuthSchemes.split(',') : null,
     },
     throttle: {
       tokens: config.connectionThrottleTokens,

@@ -24,7 +24,6 @@ const scratch = new Uint8Array(60);
  * form, persistent and persistent recursive.
  */
 export function setWatches(connection: ClientConnection, op: number, reader: Reader): number {
-  if (connection.session === null || connection.session.isClosing) return ErrorCode.sessionExpired;
   const { tree, watches } = connection.port;
   const seen = reader.readLong();
   const data = readPaths(reader);

@@ -20,12 +20,12 @@ export function answerWrite(
   zxidLow: number,
 ): void {
   if (pending.op === OpCode.createSession) {
-    writeConnectResponse(connection.beginOut(), connection, connection.session);
+    writeConnectResponse(connection.output.begin(), connection, connection.session);
     return;
   }
-  const out = connection.beginReply(pending.xid, zxidHigh, zxidLow, pending.error);
+  const out = connection.output.beginReply(pending.xid, zxidHigh, zxidLow, pending.error);
   if (pending.error === ErrorCode.ok) writeBody(connection.port.tree, pending, out);
-  connection.endReply(out);
+  connection.output.endReply(out);
 }
 
 function writeBody(tree: Tree, pending: PendingWrite, out: Writer): void {

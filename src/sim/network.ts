@@ -49,6 +49,8 @@ export class SimSocket implements Socket {
   #isClosed = false;
   #isEnding = false;
   #isForgotten = false;
+  /** The connection was reset. */
+  #error: Error | null = null;
 
   constructor(id: number, host: Host, local: Address, remote: Address, tap: Tap | null) {
     this.id = id;
@@ -76,6 +78,11 @@ export class SimSocket implements Socket {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Its process has said the last word; what still comes in is nobody's. */
+  get isEnding(): boolean {
+    return this.#isEnding;
   }
 
   get isPaused(): boolean {
@@ -122,12 +129,14 @@ export class SimSocket implements Socket {
     this.#close(null);
   }
 
-  /** The connection is torn down from outside; whatever was under way to this side is lost. */
+  /** The connection is torn down from outside; what has arrived is read, nothing else comes. */
   reset(): void {
-    if (this.#isClosed) return;
-    this.#in?.cut();
-    this.#out?.cut();
-    this.#close(new Error('ECONNRESET: simulated'));
+    if (this.#isClosed || this.#error !== null) return;
+    this.#error = new Error('ECONNRESET: simulated');
+    this.#in?.loseWire();
+    this.#out?.loseWire();
+    if (this.#isPaused || this.#handler === null) this.#close(this.#error);
+    else this.#postRead();
   }
 
   /** The process is gone. What its kernel had taken still arrives, and the end behind it. */
@@ -171,7 +180,7 @@ export class SimSocket implements Socket {
   #postRead(): void {
     if (this.#isReadPosted || this.#isPaused || this.#isClosed || this.#handler === null) return;
     const incoming = this.#pipe(this.#in);
-    if (incoming.receivedBytes === 0 && !incoming.isAtEnd) return;
+    if (incoming.receivedBytes === 0 && !incoming.isAtEnd && this.#error === null) return;
     this.#isReadPosted = true;
     this.host.post(() => {
       this.#isReadPosted = false;
@@ -189,9 +198,9 @@ export class SimSocket implements Socket {
       // lent for the call: whoever kept a view of it reads this from now on
       piece.fill(0xdb);
       this.#postRead();
-    } else if (incoming.isAtEnd) {
+    } else if (incoming.isAtEnd || this.#error !== null) {
       this.#pipe(this.#out).end();
-      this.#close(null);
+      this.#close(this.#error);
     }
   }
 

@@ -105,6 +105,12 @@ export class Pipe {
     this.#keptBytes = 0;
   }
 
+  /** What is on the wire is lost; what has arrived can still be read. */
+  loseWire(): void {
+    this.#isCut = true;
+    this.dropKept();
+  }
+
   /** Nothing of this pipe matters any more, not even what is on the wire. */
   cut(): void {
     this.#isCut = true;

@@ -51,6 +51,14 @@ export class ServerTap implements Tap {
     return this.#heard.get(sessionId);
   }
 
+  /** The server itself has stopped reading what the session sends. */
+  isHeldBack(sessionId: bigint): boolean {
+    for (const [socket, stream] of this.#streams) {
+      if (stream.sessionId === sessionId && socket.isPaused) return true;
+    }
+    return false;
+  }
+
   sockets(): Iterable<SimSocket> {
     return this.#streams.keys();
   }
@@ -77,7 +85,7 @@ export class ServerTap implements Tap {
 
   onArrival(socket: SimSocket): void {
     const stream = this.#streams.get(socket);
-    if (stream === undefined) return;
+    if (stream === undefined || socket.isEnding) return;
     stream.lastArrivalMs = this.#timeline.nowMs;
     const heard = stream.sessionId === null ? undefined : this.#heard.get(stream.sessionId);
     if (heard !== undefined) heard.arrivedMs = this.#timeline.nowMs;
@@ -85,7 +93,7 @@ export class ServerTap implements Tap {
 
   onRead(socket: SimSocket): void {
     const stream = this.#streams.get(socket);
-    if (stream === undefined) return;
+    if (stream === undefined || socket.isEnding) return;
     stream.lastReadMs = this.#timeline.nowMs;
     const heard = stream.sessionId === null ? undefined : this.#heard.get(stream.sessionId);
     if (heard !== undefined) heard.readMs = this.#timeline.nowMs;

@@ -22,6 +22,8 @@ export interface Verdicts {
   fail(invariant: string, message: string): void;
 }
 
+/** An event that must come; where nobody promises an order, in any among its transaction's. */
+type Owed = OwedEvent & { readonly zxid: Zxid; readonly isOrdered: boolean };
 type Reply = Extract<Frame, { kind: 'reply' }>;
 
 export class StoryCheck {
@@ -29,7 +31,7 @@ export class StoryCheck {
   readonly #model: Model;
   readonly #verdicts: Verdicts;
   readonly #watches: ModelWatches;
-  readonly #owed: (OwedEvent & { readonly zxid: Zxid })[] = [];
+  readonly #owed: Owed[] = [];
   readonly #catchUp: OwedEvent[] = [];
   #caller: readonly AuthId[];
   /** Frames that are still to be judged. */
@@ -45,11 +47,11 @@ export class StoryCheck {
   }
 
   /** The model has moved on by one transaction. */
-  onChanges(changes: readonly Change[], zxid: Zxid): void {
+  onChanges(changes: readonly Change[], zxid: Zxid, isOrdered: boolean): void {
     if (this.left === 0 || this.#watches.isEmpty) return;
     for (const change of changes) {
       for (const event of this.#watches.fire(change, this.#caller)) {
-        this.#owed.push({ ...event, zxid });
+        this.#owed.push({ ...event, zxid, isOrdered });
       }
     }
   }
@@ -79,9 +81,13 @@ export class StoryCheck {
       this.#catchUp.push({ type, path });
       return;
     }
-    const owed = this.#owed.shift();
-    const isOwed = owed?.type === type && owed.path === path && owed.zxid === zxid;
-    if (isOwed) return;
+    const is = (one: Owed): boolean => one.type === type && one.path === path && one.zxid === zxid;
+    const owed = this.#owed[0];
+    const at = owed?.isOrdered === false ? this.#owed.findIndex(is) : 0;
+    if (owed !== undefined && at >= 0 && is(this.#owed[at]!)) {
+      this.#owed.splice(at, 1);
+      return;
+    }
     const due = owed === undefined ? 'none is due' : `due is ${owed.type} of ${owed.path}`;
     this.#fail('W1', `event ${type} of ${path} for ${formatZxid(zxid)} came, ${due}`);
   }

@@ -66,6 +66,9 @@ export class LogReader {
   /** Of the payload, as written. */
   checksum = 0;
   noRecord: NoRecord = 'nothing';
+  /** What `nextAnyhow` found. */
+  isChecksumRight = true;
+  hasEndMark = true;
 
   readonly #file: DiskFile;
   #view = new DataView(this.bytes.buffer);
@@ -97,6 +100,28 @@ export class LogReader {
     }
     this.offset = this.endOffset;
     this.endOffset = this.offset + txnRecordPrefixBytes + (this.payloadEnd - this.payloadStart) + 1;
+    return true;
+  }
+
+  /**
+   * Moves to the next record as Apache's tools do, valid or not: a length that is not 0 makes one.
+   * False where the length is 0 or the file ends. For people who look at damage.
+   */
+  nextAnyhow(): boolean {
+    const at = this.endOffset;
+    if (!this.#have(at, txnRecordPrefixBytes)) return false;
+    const i = at - this.#windowStart;
+    const checksumHigh = this.#view.getInt32(i);
+    this.checksum = this.#view.getUint32(i + 4);
+    const length = this.#view.getInt32(i + 8);
+    if (length <= 0 || !this.#have(at, txnRecordPrefixBytes + length)) return false;
+    this.offset = at;
+    this.payloadStart = at - this.#windowStart + txnRecordPrefixBytes;
+    this.payloadEnd = this.payloadStart + length;
+    this.endOffset = at + txnRecordPrefixBytes + length + 1;
+    this.hasEndMark = this.copy(this.endOffset - 1, this.endOffset)[0] === txnRecordEnd;
+    const sum = adler32(this.bytes, this.payloadStart, this.payloadEnd);
+    this.isChecksumRight = checksumHigh === 0 && sum === this.checksum;
     return true;
   }
 

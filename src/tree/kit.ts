@@ -2,6 +2,7 @@
  * What the tests of the tree share: transactions as bytes, and a tree through a snapshot and back. The
  * production code never sees it.
  */
+import { assert } from '../base/assert.js';
 import { statPersistedBytes } from '../protocol/limits.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { Reader } from '../protocol/reader.js';
@@ -146,23 +147,30 @@ export function replay(tree: Tree, txn: Txn): number {
   return tree.apply(txn.bytes, 0, txn.bytes.length);
 }
 
-/** What a snapshot holds, kept as a list. Takes its znodes a few at a time. */
+/** What a snapshot holds, kept as a list. Takes a few of its ACLs, then of its znodes, at a time. */
 export class Snapshot {
   readonly walk: TreeWalk;
+  readonly paths: string[] = [];
   readonly #tree: Tree;
+  readonly #aclEntries: Iterator<readonly [id: number, encoded: Uint8Array]>;
   readonly #acls: (readonly [id: number, encoded: Uint8Array])[] = [];
   readonly #load: ((tree: Tree) => void)[] = [];
-  readonly paths: string[] = [];
+  #hasAcls = false;
 
   constructor(tree: Tree) {
     this.#tree = tree;
     this.walk = tree.walk();
-    for (const [id, encoded] of this.walk.aclEntries()) this.#acls.push([id, encoded.slice()]);
+    this.#aclEntries = this.walk.aclEntries();
   }
 
   /** True: there is more. */
   step(budgetNodes: number): boolean {
-    return this.walk.step((id) => this.#take(id), budgetNodes);
+    for (let left = budgetNodes; left > 0 && !this.#hasAcls; left--) {
+      const entry = this.#aclEntries.next();
+      if (entry.done === true) this.#hasAcls = true;
+      else this.#acls.push([entry.value[0], entry.value[1].slice()]);
+    }
+    return !this.#hasAcls || this.walk.step((id) => this.#take(id), budgetNodes);
   }
 
   finish(): this {
@@ -172,6 +180,7 @@ export class Snapshot {
   }
 
   load(options: TreeOptions = {}): Tree {
+    assert(this.#acls.length === this.walk.aclCount, 'the walk said how many ACLs there are');
     const tree = Tree.forLoading(options);
     for (const [id, encoded] of this.#acls) {
       tree.loadAcl(id, ACLs.read(new Reader(encoded)) ?? []);

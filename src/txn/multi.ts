@@ -164,10 +164,9 @@ function skipCreateEnd(type: number, reader: Reader): void {
     reader.skip(8);
     return;
   }
-  if (!isCreateMode(flags) || isTtl(flags)) {
-    throw new MalformedError(`flags ${flags} make no such create`);
-  }
+  if (!isCreateMode(flags)) throw new MalformedError(`no create has the flags ${flags}`);
   if (acls === null) throw new NullAclError('a create without an ACL');
+  if (isTtl(flags)) throw new MalformedError('a time to live needs an operation of its own');
 }
 
 function createsNode(type: number): boolean {

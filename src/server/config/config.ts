@@ -304,6 +304,7 @@ class ConfigReader {
       const entry = this.#ofRole('setting').get('admin.commandURL') ?? null;
       this.#problem(entry, `admin.commandURL: '${values.adminCommandUrl}' does not begin with '/'`);
     }
+    this.#checkEnforcedSchemes(values);
     const alwaysEnabled = values.readOnlyModeEnabled ? ['srvr', 'isro'] : ['srvr'];
     return {
       ...values,
@@ -344,6 +345,21 @@ class ConfigReader {
     }
     if (portEntry?.layer === 'property') return { clientPort, clientPortAddress };
     return { clientPort: client.port, clientPortAddress: client.host };
+  }
+
+  /** Whoever may not be let in without a scheme must not be let in because it is not built. */
+  #checkEnforcedSchemes({ enforceAuthEnabled, enforceAuthSchemes }: SettingValues): void {
+    if (!enforceAuthEnabled) return;
+    const given = this.#ofRole('setting');
+    if (enforceAuthSchemes === '') {
+      const entry = given.get('enforce.auth.enabled') ?? null;
+      this.#problem(entry, 'enforce.auth.enabled needs enforce.auth.schemes');
+    }
+    for (const scheme of enforceAuthSchemes.split(',')) {
+      if (scheme === '' || scheme === 'digest' || scheme === 'ip') continue;
+      const entry = given.get('enforce.auth.schemes') ?? null;
+      this.#problem(entry, `enforce.auth.schemes: ${scheme} is not built yet`);
+    }
   }
 
   #checkRefused(values: SettingValues): void {

@@ -47,7 +47,7 @@ const ensembleKeys = keySet(
 const notBuiltKeys = keySet(
   'audit. metricsProvider. sasl. kerberos. X509AuthenticationProvider. SASLAuthenticationProvider.',
   `security.auth_to_local letAnySaslUserDoX requireKerberosConfig superUser ensembleAuthName
-   allowSaslFailedClients jaasLoginRenew fips-mode enforce.auth.schemes client.certReload
+   allowSaslFailedClients jaasLoginRenew fips-mode client.certReload
    IPAuthenticationProvider.usexforwardedfor java.security.auth.login.config
    testingonly.initialZxid`,
 );
@@ -71,7 +71,7 @@ const refusedKeys = keySet('ssl.', 'secureClientPort secureClientPortAddress');
 const refusedSwitches = keySet(
   '',
   `sslQuorum portUnification client.portUnification sessionRequireClientSASLAuth
-   enforce.auth.enabled quorum.auth.enableSasl quorum.auth.learnerRequireSasl
+   quorum.auth.enableSasl quorum.auth.learnerRequireSasl
    quorum.auth.serverRequireSasl admin.forceHttps admin.portUnification admin.needClientAuth`,
 );
 
@@ -98,7 +98,7 @@ export function refusalOf(key: string): string {
   if (key.startsWith('authProvider.')) {
     return `${key}: ACL providers other than digest and ip are not built yet, and what they protect would not be`;
   }
-  if (/sasl|enforce\.auth/i.test(key)) {
+  if (/sasl/i.test(key)) {
     return `${key}: SASL is not built yet, and clients would be let in without it`;
   }
   return `${key}: TLS is not built yet, and connections would not be encrypted`;

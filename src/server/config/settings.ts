@@ -143,6 +143,10 @@ export const settings = {
   skipAcl: yesNo('skipACL', false),
   /** Hard quotas are enforced, not only counted. */
   enforceQuota: flag('enforceQuota', false),
+  /** Clients must have proven one of the schemes before they may ask anything. */
+  enforceAuthEnabled: flag('enforce.auth.enabled', false),
+  /** Separated by commas. */
+  enforceAuthSchemes: text('enforce.auth.schemes', ''),
   digestAuthEnabled: flag('DigestAuthenticationProvider.enabled', true),
   /** As Java names it. */
   digestAuthAlgorithm: text('DigestAuthenticationProvider.digestAlg', 'SHA1'),

@@ -5,7 +5,7 @@
  */
 import { SeededRandom } from '../../base/random.js';
 import { DiskError } from '../../ports/disk.js';
-import { formatZxid } from '../../protocol/zxid.js';
+import { formatZxid, type Zxid } from '../../protocol/zxid.js';
 import { StartError } from '../../storage/start-error.js';
 import { Storage } from '../../storage/storage.js';
 import { crashStates } from '../crash-states.js';
@@ -124,24 +124,53 @@ class FaultExplorer {
   ): Promise<void> {
     const { seed, statesMax } = this.#options;
     for (const state of crashStates(image, { seed, statesMax })) {
-      this.#states++;
+      await this.#recover(new SimDisk({ image: state }), history, where, bounds);
+    }
+    // only the process ended: what it wrote is in the cache, marked clean perhaps. A server that found
+    // it there and served it must still have it when the power fails after all
+    const sameMachine = new SimDisk({ image: image.clone() });
+    const found = await this.#recover(sameMachine, history, `${where}, restarted`, bounds);
+    if (found === null) return;
+    for (const state of crashStates(sameMachine.image, { seed, statesMax })) {
       const disk = new SimDisk({ image: state });
-      try {
-        const storage = Storage.open(storageOptions(disk, this.#scenario.options));
-        const { tree, sessions, lastZxid } = await storage.recover();
-        if (lastZxid < bounds.acknowledged) this.#violation(where, `${formatZxid(bounds.acknowledged)} is gone`);
-        else if (lastZxid > bounds.appended) this.#violation(where, `${formatZxid(lastZxid)} is new`);
-        else if (describeState(tree, sessions) !== history.stateAt(lastZxid)) {
-          this.#violation(where, `the state at ${formatZxid(lastZxid)} is another one`);
-        }
-      } catch (error) {
-        this.#violation(where, error instanceof Error ? error.message : String(error));
-      }
+      const again = { acknowledged: found, appended: found };
+      await this.#recover(disk, history, `${where}, restarted, power failure`, again);
     }
   }
 
-  #violation(where: string, line: string): void {
-    if (this.#violations.length >= violationsMax) return;
-    this.#violations.push(`${this.#scenario.name} (seed ${this.#options.seed}), ${where}: ${line}`);
+  async #recover(
+    disk: SimDisk,
+    history: History,
+    where: string,
+    bounds: Bounds,
+  ): Promise<Zxid | null> {
+    this.#states++;
+    try {
+      const storage = Storage.open(storageOptions(disk, this.#scenario.options));
+      const { tree, sessions, lastZxid } = await storage.recover();
+      if (lastZxid < bounds.acknowledged) {
+        return this.#violation(where, `${formatZxid(bounds.acknowledged)} is gone`);
+      }
+      if (lastZxid > bounds.appended) {
+        return this.#violation(where, `${formatZxid(lastZxid)} was never written`);
+      }
+      if (describeState(tree, sessions) !== history.stateAt(lastZxid)) {
+        return this.#violation(where, `the state at ${formatZxid(lastZxid)} is another one`);
+      }
+      return lastZxid;
+    } catch (error) {
+      return this.#violation(where, error instanceof Error ? error.message : String(error));
+    } finally {
+      disk.stop();
+    }
+  }
+
+  #violation(where: string, line: string): null {
+    if (this.#violations.length < violationsMax) {
+      this.#violations.push(
+        `${this.#scenario.name} (seed ${this.#options.seed}), ${where}: ${line}`,
+      );
+    }
+    return null;
   }
 }

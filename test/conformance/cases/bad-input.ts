@@ -102,15 +102,6 @@ export const badInputCases = group('bad input', {}, (test) => {
     });
   }
 
-  test('requests behind an unknown op code are not answered', async (t) => {
-    const client = await t.connect();
-    const bad = client.post(77);
-    const after = client.post(OpCode.create, body.create(`${t.path}/late`));
-    fails(await client.reply(bad), 'unimplemented');
-    await client.untilClosed();
-    that(!client.replies.some((reply) => reply.xid === after), 'no reply to the one after');
-  });
-
   const internal: Record<string, number> = {
     'notification (0)': OpCode.notification,
     'check (13) outside a multi': OpCode.check,

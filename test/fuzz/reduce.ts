@@ -1,0 +1,23 @@
+/** The shortest list that still offends: halves first, then smaller pieces, then single frames. */
+const ATTEMPTS_MAX = 300;
+
+export async function reduce<T>(
+  items: readonly T[],
+  offends: (fewer: readonly T[]) => Promise<boolean>,
+): Promise<readonly T[]> {
+  let best = items;
+  let attempts = 0;
+  for (
+    let size = Math.ceil(best.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let at = 0; at < best.length && attempts < ATTEMPTS_MAX;) {
+      const fewer = [...best.slice(0, at), ...best.slice(at + size)];
+      attempts++;
+      if (fewer.length > 0 && (await offends(fewer))) best = fewer;
+      else at += size;
+    }
+  }
+  return best;
+}
