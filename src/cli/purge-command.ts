@@ -48,6 +48,7 @@ export async function runPurgeCommand(
   });
   const timesMs = modifiedTimes(disk, [directories.snapshots, directories.logs]);
   const deleted = await purge({
+    syncDirectory: (directory) => disk.syncDirectory(directory),
     disk,
     clock: nodeClock,
     logger: warnings(terminal),

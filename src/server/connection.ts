@@ -79,6 +79,11 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     return !this.#isPaused && !this.isClosed;
   }
 
+  /** It is not read from because the server has no room, not because it does not read. */
+  get isHeldBack(): boolean {
+    return this.#isPaused && !this.isClosed && this.output.waitingBytes <= OUTPUT_BYTES_MAX;
+  }
+
   get isClosed(): boolean {
     return this.#phase === 'closed' || this.#phase === 'closing';
   }

@@ -331,12 +331,14 @@ function getAllChildrenNumber(
   const node = findNode(tree, reader);
   if (node === 0) return ErrorCode.noNode;
   if (!mayRead(port, node, Perms.read, caller)) return ErrorCode.noAuth;
+  // the empty path is the root under its other name, which Apache counts as if it were below it
+  const isAlias = reader.viewStart === reader.viewEnd ? 1 : 0;
   const count = startCount(connection, xid, node);
   if (typeof count !== 'number') {
     connection.output.awaitListing(count);
     return ANSWERED_LATER;
   }
-  out.writeInt(count);
+  out.writeInt(count + isAlias);
   return ErrorCode.ok;
 }
 

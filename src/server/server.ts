@@ -334,12 +334,15 @@ export class Server {
     const { clock, logger } = this.world;
     const nowMs = clock.monotonicMs();
     this.sessions.expire(nowMs, lateMs, (session) => {
+      // its pings may lie unread because we do not read: that is not the client's silence
+      if (this.port.connectionOf(session.id)?.isHeldBack === true) return false;
       logger.debug('session expired', {
         session: formatSessionId(session.id),
         timeoutMs: session.timeoutMs,
       });
       this.metrics.staleSessionsExpired.value++;
       this.expireSession(session);
+      return true;
     });
     this.port.closeSessionless(nowMs);
     this.#scheduleTick(nowMs + this.config.tickTimeMs / 2);

@@ -10,7 +10,7 @@ test('a session expires in the bucket after its timeout, never before it', () =>
   const sessions = tracker();
   const session = sessions.create(4000, 1000);
   const expired: bigint[] = [];
-  const run = (now: number): void => sessions.expire(now, 0, (s) => expired.push(s.id));
+  const run = (now: number): void => sessions.expire(now, 0, (s) => expired.push(s.id) > 0);
   run(5000);
   run(5999);
   assert.equal(expired.length, 0);
@@ -29,9 +29,9 @@ test('a touch moves the deadline, and a closing session cannot be touched back t
   const session = sessions.create(4000, 0);
   assert.equal(sessions.touch(session, 3999), true);
   const expired: bigint[] = [];
-  sessions.expire(6000, 0, (s) => expired.push(s.id));
+  sessions.expire(6000, 0, (s) => expired.push(s.id) > 0);
   assert.equal(expired.length, 0);
-  sessions.expire(8000, 0, (s) => expired.push(s.id));
+  sessions.expire(8000, 0, (s) => expired.push(s.id) > 0);
   assert.deepEqual(expired, [session.id]);
   assert.equal(sessions.touch(session, 8001), false);
 });
@@ -40,7 +40,7 @@ test('a stall of the server expires nobody who was alive when it began', () => {
   const sessions = tracker();
   sessions.create(4000, 0);
   const expired: bigint[] = [];
-  sessions.expire(60_000, 55_000, (s) => expired.push(s.id));
+  sessions.expire(60_000, 55_000, (s) => expired.push(s.id) > 0);
   assert.equal(expired.length, 0);
 });
 
@@ -49,13 +49,25 @@ test('a bucket earlier than all others is found, also after the tracker was empt
   const first = sessions.create(40_000, 0);
   sessions.remove(first.id);
   const expired: bigint[] = [];
-  sessions.expire(100_000, 0, (s) => expired.push(s.id));
+  sessions.expire(100_000, 0, (s) => expired.push(s.id) > 0);
   const long = sessions.create(40_000, 100_000);
   const short = sessions.create(4000, 100_000);
-  sessions.expire(107_000, 0, (s) => expired.push(s.id));
+  sessions.expire(107_000, 0, (s) => expired.push(s.id) > 0);
   assert.deepEqual(expired, [short.id]);
-  sessions.expire(150_000, 0, (s) => expired.push(s.id));
+  sessions.expire(150_000, 0, (s) => expired.push(s.id) > 0);
   assert.deepEqual(expired, [short.id, long.id]);
+});
+
+test('a session that its judge spares gets its whole timeout again', () => {
+  const sessions = tracker();
+  const session = sessions.create(4000, 0);
+  sessions.expire(6000, 0, () => false);
+  assert.equal(session.isClosing, false);
+  const expired: bigint[] = [];
+  sessions.expire(10_000, 0, (s) => expired.push(s.id) > 0);
+  assert.equal(expired.length, 0);
+  sessions.expire(12_000, 0, (s) => expired.push(s.id) > 0);
+  assert.deepEqual(expired, [session.id]);
 });
 
 test('new ids skip those of living sessions after the clock was set back', () => {

@@ -83,17 +83,18 @@ export class SessionTracker {
   }
 
   /**
-   * Hands each session whose bucket has ended to `onExpired`, marked as closing; they stay tracked
-   * until their closeSession is applied. `lateMs`: by how much this call missed its time.
+   * Asks `judge` about each session whose bucket has ended. True: it is over and marked as closing,
+   * and stays tracked until its closeSession is applied. False: it gets its whole timeout again.
+   * `lateMs`: by how much this call missed its time.
    */
-  expire(nowMs: number, lateMs: number, onExpired: (session: Session) => void): void {
+  expire(nowMs: number, lateMs: number, judge: (session: Session) => boolean): void {
     if (this.#nextBucketMs === null) return;
     const judgedMs = nowMs - lateMs;
     while (this.#nextBucketMs <= judgedMs) {
       const due = this.#buckets.get(this.#nextBucketMs);
       this.#buckets.delete(this.#nextBucketMs);
       this.#nextBucketMs += this.#tickTimeMs;
-      if (due !== undefined) this.#expireBucket(due, onExpired);
+      if (due !== undefined) this.#expireBucket(due, nowMs, judge);
       if (this.#buckets.size === 0) {
         this.#nextBucketMs = null;
         return;
@@ -109,12 +110,12 @@ export class SessionTracker {
       .map(([endMs, sessions]) => ({ endMs, sessions: [...sessions] }));
   }
 
-  #expireBucket(due: Set<Session>, onExpired: (session: Session) => void): void {
+  #expireBucket(due: Set<Session>, nowMs: number, judge: (session: Session) => boolean): void {
     for (const session of due) {
       session.bucketMs = 0;
       if (session.isClosing) continue;
-      session.isClosing = true;
-      onExpired(session);
+      if (judge(session)) session.isClosing = true;
+      else this.#move(session, this.#bucketOf(nowMs + session.timeoutMs));
     }
   }
 

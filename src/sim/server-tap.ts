@@ -85,7 +85,8 @@ export class ServerTap implements Tap {
 
   onArrival(socket: SimSocket): void {
     const stream = this.#streams.get(socket);
-    if (stream === undefined || socket.isEnding) return;
+    // what the server holds back from itself is back-pressure, not inattention
+    if (stream === undefined || socket.isEnding || socket.isPaused) return;
     stream.lastArrivalMs = this.#timeline.nowMs;
     const heard = stream.sessionId === null ? undefined : this.#heard.get(stream.sessionId);
     if (heard !== undefined) heard.arrivedMs = this.#timeline.nowMs;

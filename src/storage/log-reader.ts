@@ -270,6 +270,7 @@ export class LogReader {
 function nonZeroIndex(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   for (; i < end && (bytes.byteOffset + i) % 8 !== 0; i++) if (bytes[i] !== 0) return i;
+  if (i === end) return -1;
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, ((end - i) >> 3) * 2);
   for (let w = 0; w < words.length; w += 2, i += 8) {
     if ((words[w]! | words[w + 1]!) !== 0) break;

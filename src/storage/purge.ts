@@ -17,6 +17,8 @@ export interface PurgeParts {
   readonly snapshots: Snapshots;
   readonly logDirectory: string;
   readonly retainCount: number;
+  /** Makes names durable; a failure may concern more than what is purged. */
+  syncDirectory(directory: string): Promise<void>;
 }
 
 /** Paths of the files that were deleted, in that order: snapshots first, oldest first. */
@@ -34,13 +36,13 @@ export async function purge(parts: PurgeParts): Promise<string[]> {
   for (const snapshot of snapshots.list().reverse()) {
     if (snapshot.zxid < oldest.zxid) await remove(snapshot.path);
   }
-  if (deleted.length > 0) await disk.syncDirectory(snapshots.directory);
+  if (deleted.length > 0) await parts.syncDirectory(snapshots.directory);
 
   // the last log that begins at or before the oldest snapshot goes on beyond it
   const logs = listLogs(disk, logDirectory);
   const firstNeeded = logs.findLastIndex((log) => log.zxid <= oldest.zxid);
   const countBefore = deleted.length;
   for (const log of logs.slice(0, Math.max(0, firstNeeded))) await remove(log.path);
-  if (deleted.length > countBefore) await disk.syncDirectory(logDirectory);
+  if (deleted.length > countBefore) await parts.syncDirectory(logDirectory);
   return deleted;
 }

@@ -23,6 +23,8 @@ export interface SnapshotWriterParts extends SnapshotContentOptions {
   readonly logger: Logger;
   readonly directory: string;
   readonly snapshotCompression: SnapshotCompression;
+  /** Makes names durable; a failure may concern more than this snapshot. */
+  syncDirectory(directory: string): Promise<void>;
 }
 
 export interface WrittenSnapshot {
@@ -64,7 +66,7 @@ export async function writeSnapshot(
     }
     const path = join(directory, name);
     disk.renameNow(unfinished, path);
-    await disk.syncDirectory(directory);
+    await parts.syncDirectory(directory);
     logger.info('snapshot written', {
       file: path,
       zxid: formatZxid(zxid),

@@ -180,6 +180,7 @@ export class Storage {
       snapshots: this.#snapshots,
       logDirectory: this.directories.logs,
       retainCount,
+      syncDirectory: (directory) => this.#syncDirectory(directory),
     });
   }
 
@@ -235,6 +236,19 @@ export class Storage {
     );
   }
 
+  /**
+   * The fsync of a directory is everybody's: after one that failed, the kernel may take the name of a
+   * log just begun for durable, and the log's own fsync would find nothing left to do.
+   */
+  async #syncDirectory(directory: string): Promise<void> {
+    try {
+      await this.#options.disk.syncDirectory(directory);
+    } catch (error) {
+      if (directory === this.directories.logs && error instanceof Error) this.#fail(error);
+      throw error;
+    }
+  }
+
   #fail(error: Error): void {
     const line =
       error instanceof DiskError
@@ -270,6 +284,7 @@ export class Storage {
         snapshotCompression,
         serializeLastProcessedZxid,
         digestEnabled: treeOptions.digestEnabled ?? true,
+        syncDirectory: (path) => this.#syncDirectory(path),
       },
       tree,
       sessions,

@@ -12,7 +12,7 @@ import { readAcls, writeAcls } from './acl-codec.js';
 import { settleAcl } from './acl.js';
 import { StatAt, type ChangeRecord } from './change-record.js';
 import type { PrepareContext } from './context.js';
-import { ownerTypeOf } from './owner.js';
+import { ownerTypeOf, ttlOf } from './owner.js';
 import { judgeQuota } from './quota.js';
 
 const ANY_VERSION = -1;
@@ -42,14 +42,29 @@ export function prepareDeleteContainer(context: PrepareContext, out: Writer): nu
   const node = context.outstanding.look(path);
   if (node === null) return ErrorCode.noNode;
   if (node.numChildren > 0) return ErrorCode.notEmpty;
-  if (ownerTypeOf(node.stat, StatAt.ephemeralOwner, context.options) === 'ephemeral') {
-    return ErrorCode.badVersion;
-  }
+  // what was due when it was looked for may be another znode by now, or have been written to
+  if (!isStillDue(node, context)) return ErrorCode.badVersion;
   const parent = context.outstanding.look(parentOf(path));
   if (parent === null) return ErrorCode.noNode;
   out.writeString(path);
   removeNode(context, parent, node);
   return ErrorCode.ok;
+}
+
+function isStillDue(node: ChangeRecord, context: PrepareContext): boolean {
+  switch (ownerTypeOf(node.stat, StatAt.ephemeralOwner, context.options)) {
+    case 'container':
+      return true;
+    case 'ttl': {
+      const mtimeMs =
+        (node.int(StatAt.mtime) >>> 0) * 0x1_0000_0000 + (node.int(StatAt.mtime + 4) >>> 0);
+      const nowMs = (context.timeHigh >>> 0) * 0x1_0000_0000 + (context.timeLow >>> 0);
+      return nowMs - mtimeMs > ttlOf(node);
+    }
+    case 'none':
+    case 'ephemeral':
+      return false;
+  }
 }
 
 export function prepareSetData(context: PrepareContext, out: Writer): number {
@@ -164,13 +179,13 @@ function ephemeralsToClose(context: PrepareContext): string[] {
   const { tree, outstanding, sessionHigh, sessionLow } = context;
   for (const node of tree.ephemeralsOf(sessionHigh, sessionLow)) paths.add(tree.pathOf(node));
   for (const record of outstanding.records()) {
-    if (!record.exists) paths.delete(record.path);
-    else if (
+    // where the overlay knows a path, it alone says whose it will be
+    const isOwned =
+      record.exists &&
       record.int(StatAt.ephemeralOwner) >>> 0 === sessionHigh >>> 0 &&
-      record.int(StatAt.ephemeralOwner + 4) >>> 0 === sessionLow >>> 0
-    ) {
-      paths.add(record.path);
-    }
+      record.int(StatAt.ephemeralOwner + 4) >>> 0 === sessionLow >>> 0;
+    if (isOwned) paths.add(record.path);
+    else paths.delete(record.path);
   }
   return [...paths];
 }

@@ -29,6 +29,12 @@ export function ownerTypeOf(stat: Uint8Array, at: number, options: OwnerOptions)
   return first === 0x80 && rest === 0 ? 'container' : 'ephemeral';
 }
 
+/** Milliseconds that a TTL znode lives without being changed. */
+export function ttlOf(record: ChangeRecord): number {
+  const high = record.int(StatAt.ephemeralOwner) & 0xff;
+  return high * 0x1_0000_0000 + (record.int(StatAt.ephemeralOwner + 4) >>> 0);
+}
+
 export function writeTtlOwner(record: ChangeRecord, ttlMs: number): void {
   const high = 0xff000000 | Math.floor(ttlMs / 0x1_0000_0000);
   record.setLong(StatAt.ephemeralOwner, high, ttlMs >>> 0);

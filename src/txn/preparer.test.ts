@@ -319,3 +319,30 @@ test('the server alone deletes containers, and only empty ones', () => {
   leader.apply();
   assert.equal(leader.tree.findPath('/c'), 0);
 });
+
+test('a znode made again in place of a deleted ephemeral outlives the session', () => {
+  const leader = new Leader();
+  leader.create('/a', 1);
+  leader.apply();
+  leader.delete('/a');
+  leader.create('/a', 0);
+  leader.askBytes(OpCode.closeSession, new Uint8Array(0));
+  leader.apply();
+  assert.notEqual(leader.tree.findPath('/a'), 0);
+});
+
+test('what was due when it was looked for is judged again when its turn comes', () => {
+  const leader = new Leader();
+  const due = (path: string): string => leader.ask(OpCode.deleteContainer, { path });
+  leader.ask(OpCode.createContainer, { path: '/c', data: null, acl: OPEN, flags: 4 });
+  leader.delete('/c');
+  leader.create('/c');
+  assert.equal(due('/c'), 'BADVERSION', 'a plain znode of that name');
+  leader.ask(OpCode.createTTL, { path: '/t', data: null, acl: OPEN, flags: 5, ttl: 1000n });
+  leader.nowMs += 1001;
+  leader.set('/t');
+  assert.equal(due('/t'), 'BADVERSION', 'written to since');
+  leader.nowMs += 1001;
+  assert.equal(due('/t'), 'ok');
+  leader.apply();
+});

@@ -36,6 +36,8 @@ export type Duty =
 export interface Expectation {
   /** Up to the one that ends the connection, if one does. */
   readonly duties: readonly Duty[];
+  /** Behind that one: authentication acts at once, so it may overtake the end that awaits its turn. */
+  readonly overtaking: readonly Duty[];
   readonly ends: boolean;
   /** Where the stream's last looked-at byte is, when the connection ends before the stream does. */
   readonly consumed: number;
@@ -50,22 +52,39 @@ const PING_XID = -2;
 export function expectationOf(stream: Uint8Array): Expectation {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   const duties: Duty[] = [];
+  const overtaking: Duty[] = [];
   let at = 0;
   while (stream.length - at >= 4) {
     const length = view.getInt32(at);
     if (length < 0 || length > frameBytesMax) {
       duties.push({ kind: 'close' });
-      return { duties, ends: true, consumed: at + 4, missing: 0 };
+      return { duties, overtaking, ends: true, consumed: at + 4, missing: 0 };
     }
     const missing = length - (stream.length - at - 4);
-    if (missing > 0) return { duties, ends: false, consumed: stream.length, missing };
+    if (missing > 0) return { duties, overtaking, ends: false, consumed: stream.length, missing };
     const duty = dutyOf(stream.subarray(at + 4, at + 4 + length));
     at += 4 + length;
     duties.push(duty);
-    if (endsConnection(duty)) return { duties, ends: true, consumed: at, missing: 0 };
+    if (!endsConnection(duty)) continue;
+    if (duty.kind !== 'close') overtaking.push(...authBehind(stream, at));
+    return { duties, overtaking, ends: true, consumed: at, missing: 0 };
   }
   const rest = stream.length - at;
-  return { duties, ends: false, consumed: stream.length, missing: rest === 0 ? 0 : 4 - rest };
+  const missing = rest === 0 ? 0 : 4 - rest;
+  return { duties, overtaking, ends: false, consumed: stream.length, missing };
+}
+
+function authBehind(stream: Uint8Array, start: number): Duty[] {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
+  const found: Duty[] = [];
+  for (let at = start; stream.length - at >= 4;) {
+    const length = view.getInt32(at);
+    if (length < 0 || length > stream.length - at - 4) break;
+    const duty = dutyOf(stream.subarray(at + 4, at + 4 + length));
+    if (duty.kind === 'auth' || duty.kind === 'authFailed') found.push(duty);
+    at += 4 + length;
+  }
+  return found;
 }
 
 export function endsConnection(duty: Duty): boolean {
@@ -115,11 +134,18 @@ const never = new Set<number>([ErrorCode.systemError, ErrorCode.unimplemented]);
 /** Checks a stream of replies against the duties; a complaint in words, or null. */
 export class ReplyCheck {
   #duties: Duty[] = [];
+  #overtaking: readonly Duty[] = [];
   #zxid = -1n;
-  eventCount = 0;
+  readonly #tally: Map<number, number>;
 
-  expect(duties: readonly Duty[]): void {
-    this.#duties.push(...duties);
+  /** `tally`: how often each error code was the answer; shows how deep the requests reach. */
+  constructor(tally = new Map<number, number>()) {
+    this.#tally = tally;
+  }
+
+  expect(duties: readonly Duty[], overtaking: readonly Duty[] = []): void {
+    this.#duties = [...this.#duties, ...duties];
+    this.#overtaking = overtaking;
   }
 
   /** Everything that has a reply has it. */
@@ -138,12 +164,14 @@ export class ReplyCheck {
     const zxid = reader.readLong();
     const error = reader.readInt();
     if (xid === EVENT_XID) {
-      this.eventCount++;
       return this.#reads(OpCode.notification, reader);
     }
+    this.#tally.set(error, (this.#tally.get(error) ?? 0) + 1);
     const index = this.#dutyFor(xid);
     const duty = index === -1 ? undefined : this.#duties[index];
     if (duty === undefined) {
+      const overtakes = this.#overtaking.some((late) => late.kind !== 'close' && late.xid === xid);
+      if (overtakes && (error === 0 || error === ErrorCode.authFailed)) return null;
       return `a reply to xid ${xid} (error ${error}) where ${JSON.stringify(this.next)} is due`;
     }
     this.#duties.splice(index, 1);

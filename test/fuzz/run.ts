@@ -3,7 +3,7 @@
  * crash and a look at what was recovered. Everything random comes from one seed; which connection
  * meets which state of the tree depends on the timing, so an offence is reduced by trying it out.
  */
-import { ConnectRequest, MalformedError, Reader } from 'zabra/protocol';
+import { ConnectRequest, ErrorCode, MalformedError, Reader } from 'zabra/protocol';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { frameBytesMax } from './grammar.js';
 import { Generator, type Batch } from './generator.js';
@@ -47,6 +47,7 @@ class Run {
     null;
   #rssMax = 0;
   readonly #playing = new Set<Batch>();
+  readonly #tally = new Map<number, number>();
 
   constructor(target: Target, options: RunOptions) {
     this.#target = target;
@@ -54,7 +55,10 @@ class Run {
   }
 
   async go(): Promise<Verdict[]> {
-    const { log, seed } = this.#options;
+    const { seed } = this.#options;
+    const log = (line: string): void => {
+      this.#options.log(line);
+    };
     log(`seed ${seed}`);
     const operator = await SuperClient.connect(this.#target);
     await operator.clean();
@@ -73,6 +77,7 @@ class Run {
     log(
       `${this.#sent} frames in ${seconds.toFixed(1)} s (${rate}/s), ${this.#connections} connections`,
     );
+    log(`answers: ${this.#answers()}`);
     log(`witness: ${witness.rounds} rounds, slowest answer ${witness.slowestMs.toFixed(0)} ms`);
     log(`memory: at most ${Math.round(this.#rssMax / 1048576)} MB`);
     const verdicts = [
@@ -91,6 +96,12 @@ class Run {
     return this.#sent >= this.#options.frames || this.#offence !== null || !this.#target.isAlive;
   }
 
+  #answers(): string {
+    const names = new Map(Object.entries(ErrorCode).map(([name, code]) => [code as number, name]));
+    const counts = [...this.#tally].sort((a, b) => b[1] - a[1]);
+    return counts.map(([code, count]) => `${names.get(code) ?? code} ${count}`).join(', ');
+  }
+
   async #work(generator: Generator, seed: number): Promise<void> {
     let key: SessionKey | null = null;
     while (!this.#isOver) {
@@ -99,7 +110,7 @@ class Run {
       try {
         if (generator.random.chance(0.2))
           await this.#playFirst(batch.frames[0] ?? new Uint8Array(0));
-        const connection = await VictimConnection.open(this.#target);
+        const connection = await VictimConnection.open(this.#target, this.#tally);
         this.#connections++;
         key = await connection.handshake(generator.random.chance(0.3) ? key : null);
         if (key === null) continue;
@@ -133,9 +144,9 @@ class Run {
   }
 
   async #cleanNowAndThen(operator: SuperClient): Promise<void> {
-    while (!this.#isOver) {
-      await sleep(100);
+    for (; !this.#isOver; await sleep(100)) {
       this.#rssMax = Math.max(this.#rssMax, this.#target.rssBytes());
+      if (this.#target.isAlive) await operator.ping();
       if (this.#sent - this.#cleanedAt < FRAMES_PER_CLEANING) continue;
       this.#cleanedAt = this.#sent;
       if (this.#target.isAlive) await operator.clean();

@@ -22,6 +22,11 @@ export class SuperClient {
     return new SuperClient(client);
   }
 
+  /** Keeps its session, whose timeout is short here. */
+  async ping(): Promise<void> {
+    await this.#client.ping();
+  }
+
   async close(): Promise<void> {
     await this.#client.close();
   }

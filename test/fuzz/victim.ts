@@ -26,7 +26,7 @@ export class Offence extends Error {
 export class VictimConnection {
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder(0x7fffffff);
-  readonly #check = new ReplyCheck();
+  readonly #check: ReplyCheck;
   #isClosed = false;
   #offence: string | null = null;
   #session: SessionKey | null = null;
@@ -34,8 +34,9 @@ export class VictimConnection {
   #bytesReceived = 0;
   #wake: (() => void) | null = null;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, tally?: Map<number, number>) {
     this.#socket = socket;
+    this.#check = new ReplyCheck(tally);
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => {
       this.#bytesReceived += chunk.length;
@@ -53,20 +54,20 @@ export class VictimConnection {
     });
   }
 
-  static async open(address: Address): Promise<VictimConnection> {
+  static async open(address: Address, tally?: Map<number, number>): Promise<VictimConnection> {
     const socket = connect(address.port, address.host);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
-    return new VictimConnection(socket);
+    return new VictimConnection(socket, tally);
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** A session: this one if it still lives, else a new one on a new connection is the caller's. */
+  /** A new session, or (by its key) one from before; null: that one is over. */
   async handshake(key: SessionKey | null): Promise<SessionKey | null> {
     this.#awaitsSession = true;
     this.#socket.write(
@@ -104,7 +105,7 @@ export class VictimConnection {
   async play(batch: Batch): Promise<void> {
     const stream = Buffer.concat(batch.frames);
     const expected = expectationOf(stream);
-    this.#check.expect(expected.duties);
+    this.#check.expect(expected.duties, expected.overtaking);
     await this.#send(stream, batch.pacing);
     if (!expected.ends && expected.missing > 0) {
       // nobody owes an answer to what is not whole; this end of the stream is the last
