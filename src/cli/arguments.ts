@@ -10,7 +10,7 @@ export class UsageError extends Error {
 }
 
 export interface ArgumentSpec {
-  /** Options with a value, without the dashes; one letter for short ones. */
+  /** Options with a value, without the dashes: `name`, `n` or `name|n`. */
   readonly values?: readonly string[];
   readonly flags?: readonly string[];
   /** At most so many other arguments. */
@@ -31,8 +31,12 @@ export function parseArguments(args: readonly string[], spec: ArgumentSpec): Arg
   const options: NonNullable<Parameters<typeof parseArgs>[0]>['options'] = {
     [define]: { type: 'string', short: 'D', multiple: true },
   };
-  for (const name of spec.values ?? []) options[name] = { type: 'string', ...shortOf(name) };
-  for (const name of spec.flags ?? []) options[name] = { type: 'boolean', ...shortOf(name) };
+  const add = (name: string, type: 'string' | 'boolean'): void => {
+    const [long = '', short = long] = name.split('|');
+    options[long] = short.length === 1 ? { type, short } : { type };
+  };
+  for (const name of spec.values ?? []) add(name, 'string');
+  for (const name of spec.flags ?? []) add(name, 'boolean');
   let parsed;
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
@@ -54,10 +58,6 @@ export function parseArguments(args: readonly string[], spec: ArgumentSpec): Arg
     }
   }
   return { positionals, values, flags, properties };
-}
-
-function shortOf(name: string): { short?: string } {
-  return name.length === 1 ? { short: name } : {};
 }
 
 /** The -D's among a JVM's flags, which stand in a variable, separated by white space. */

@@ -24,6 +24,7 @@ interface Outcome {
 interface Surroundings {
   readonly env?: Record<string, string>;
   readonly startError?: Error;
+  readonly inputFd?: number;
 }
 
 async function run(argv: readonly string[], given: Surroundings = {}): Promise<Outcome> {
@@ -31,6 +32,7 @@ async function run(argv: readonly string[], given: Surroundings = {}): Promise<O
   const started: ServerConfig[] = [];
   const terminal: Terminal = {
     env: given.env ?? {},
+    inputFd: given.inputFd ?? -1,
     print: (text) => void (out += text),
     complain: (line) => void (err += `${line}\n`),
     startServer: (config) => {

@@ -1,8 +1,10 @@
 /** The command line: finds the command, and turns what happens into lines and an exit code. */
 import { builtOn, compatibleVersion, packageVersion, shortVersion } from '../server/version.js';
 import { UsageError } from './arguments.js';
+import { logUsage, runLogCommand } from './log-command.js';
 import { purgeUsage, runPurgeCommand } from './purge-command.js';
 import { runServerCommand, serverUsage } from './server-command.js';
+import { runSnapshotCommand, snapshotUsage } from './snapshot-command.js';
 import { exitCodes, processTerminal } from './terminal.js';
 import type { Terminal } from './terminal.js';
 import { runUpCommand, upUsage } from './up-command.js';
@@ -17,6 +19,8 @@ interface Command {
 const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['up', { summary: 'a ZooKeeper on this machine', usage: upUsage, run: runUpCommand }],
   ['server', { summary: 'one server by zoo.cfg', usage: serverUsage, run: runServerCommand }],
+  ['log', { summary: 'print, mend or cut a transaction log', usage: logUsage, run: runLogCommand }],
+  ['snapshot', { summary: 'print a snapshot', usage: snapshotUsage, run: runSnapshotCommand }],
   ['purge', { summary: 'delete old snapshots and logs', usage: purgeUsage, run: runPurgeCommand }],
   ['word', { summary: 'ask a server a four-letter word', usage: wordUsage, run: runWordCommand }],
   [

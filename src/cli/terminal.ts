@@ -22,6 +22,8 @@ export interface Terminal {
   print(text: string): void;
   /** What went wrong, one line. */
   complain(line: string): void;
+  /** Where answers to questions are read from. */
+  readonly inputFd: number;
   readonly startServer: StartServer;
   /** Resolves with the first signal that asks the process to end; a second one ends it at once. */
   untilStopped(): Promise<string>;
@@ -41,8 +43,32 @@ export const exitCodes = {
 
 const interrupted = 130;
 
+const printedCharsMax = 65_536;
+
+/** Gathers what is printed piece by piece into larger writes. */
+export function linePrinter(terminal: Terminal): { print(text: string): void; flush(): void } {
+  let waiting = '';
+  const flush = (): void => {
+    if (waiting !== '') terminal.print(waiting);
+    waiting = '';
+  };
+  return {
+    print(text) {
+      waiting += text;
+      if (waiting.length > printedCharsMax) flush();
+    },
+    flush,
+  };
+}
+
+/** Whoever read our output has had enough: that is no failure. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? exitCodes.finished : exitCodes.unexpected);
+});
+
 export const processTerminal: Terminal = {
   env: process.env,
+  inputFd: 0,
   print: (text) => void process.stdout.write(text),
   complain: (line) => void process.stderr.write(`${line}\n`),
   // the server's code is loaded only by who starts one: `zabra word` must be quick

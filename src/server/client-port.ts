@@ -55,6 +55,8 @@ interface Parts {
 
 /** Dirty connections that a turn may collect before it sends what they have. */
 const DIRTY_MAX = 512;
+/** Of a four-letter word's answer, before it waits for its asker to read. */
+const ANSWER_BYTES_MAX = 256 * 1024;
 /** Events that may wait for one slow client, beyond four of the largest frames. */
 const EVENT_BYTES_BASE = 1024 * 1024;
 
@@ -65,7 +67,8 @@ export class ClientPort {
   readonly #connections = new Set<ClientConnection>();
   readonly #bySession = new Map<bigint, ClientConnection>();
   readonly #perAddress = new Map<string, number>();
-  readonly #sessionless = new Set<ClientConnection>();
+  /** Connections that serve no session, and when each must be gone: strangers, askers, the ending. */
+  readonly #sessionless = new Map<ClientConnection, number>();
   readonly #paused = new Set<ClientConnection>();
   readonly #dirty: Output[] = [];
   readonly #throttle: ConnectionThrottle;
@@ -178,11 +181,11 @@ export class ClientPort {
 
   /** `argument`: what came behind the word (stmk's mask), or null. */
   answerWord(word: FourLetterWord, argument: bigint | null, connection: ClientConnection): void {
-    this.#sessionless.delete(connection);
     const encoder = new TextEncoder();
     const answer = this.#parts.answerWord(word, argument);
     const pieces = (typeof answer === 'string' ? [answer] : answer)[Symbol.iterator]();
     const step = (): void => {
+      if (!this.#connections.has(connection)) return;
       const next = pieces.next();
       if (next.done === true) {
         connection.socket.end();
@@ -190,7 +193,9 @@ export class ClientPort {
       }
       const bytes = encoder.encode(next.value);
       connection.socket.write(bytes, 0, bytes.length);
-      this.#parts.clock.soon(step);
+      // an asker that does not read is waited for, as long as a connection without a session may stay
+      if (connection.socket.pendingBytes > ANSWER_BYTES_MAX) connection.whenDrained = step;
+      else this.#parts.clock.soon(step);
     };
     step();
   }
@@ -221,7 +226,6 @@ export class ClientPort {
   forget(connection: ClientConnection): void {
     this.watches.forget(connection);
     this.#paused.delete(connection);
-    this.#sessionless.delete(connection);
     const id = connection.session?.id;
     if (id !== undefined && this.#bySession.get(id) === connection) this.#bySession.delete(id);
   }
@@ -229,10 +233,16 @@ export class ClientPort {
   onClosed(connection: ClientConnection): void {
     this.metrics.connectionDropCount.value++;
     this.#connections.delete(connection);
+    this.#sessionless.delete(connection);
     const address = connection.socket.remoteAddress;
     const left = (this.#perAddress.get(address) ?? 1) - 1;
     if (left > 0) this.#perAddress.set(address, left);
     else this.#perAddress.delete(address);
+  }
+
+  /** From now on it has a bounded time to go, or to get a session. */
+  linger(connection: ClientConnection): void {
+    this.#sessionless.set(connection, this.nowMs() + this.options.sessionlessTimeoutMs);
   }
 
   onPaused(connection: ClientConnection): void {
@@ -303,11 +313,11 @@ export class ClientPort {
     connection.endAfterFlush();
   }
 
-  /** Closes connections that never asked for a session. */
+  /** Closes connections whose time without a session is over. */
   closeSessionless(nowMs: number): number {
     let closed = 0;
-    for (const connection of [...this.#sessionless]) {
-      if (nowMs - connection.establishedMs < this.options.sessionlessTimeoutMs) continue;
+    for (const [connection, deadlineMs] of [...this.#sessionless]) {
+      if (nowMs < deadlineMs) continue;
       connection.destroy();
       this.metrics.sessionlessConnectionsExpired.value++;
       closed++;
@@ -334,7 +344,7 @@ export class ClientPort {
           ? `more than ${maxConnections} connections (maxCnxns)`
           : null;
     if (refusal === null) {
-      this.#sessionless.add(connection);
+      this.linger(connection);
       return connection;
     }
     this.metrics.connectionRejected.value++;

@@ -37,6 +37,8 @@ const UNANSWERED_MAX = 1 << 20;
 /** A turn stops answering a connection when this much of its output waits for the network. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const HEADER_BYTES = 8;
+/** Identities one connection may prove. */
+const AUTH_IDS_MAX = 1000;
 
 export class ClientConnection extends Watcher implements SocketHandler, WriteWaiter {
   readonly port: ClientPort;
@@ -49,6 +51,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   timeoutMs = 0;
   /** The client's handshake had the readOnly field, so the reply must have it too. */
   knowsReadOnly = true;
+  /** Called once when all output has left. */
+  whenDrained: (() => void) | null = null;
   /** It has sent closeSession: the reply to that ends it. */
   asksToEnd = false;
   caller: Caller;
@@ -108,6 +112,10 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   }
 
   onDrain(): void {
+    const { whenDrained } = this;
+    this.whenDrained = null;
+    whenDrained?.();
+    if (this.isClosed) return;
     this.#drainUnanswered();
     this.#throttle();
     this.flush();
@@ -271,15 +279,20 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       this.endAfterFlush();
       return;
     }
-    this.output.reply(xid, 0, 0, ids === null ? ErrorCode.authFailed : ErrorCode.ok);
-    if (ids === null) {
+    const known = this.caller.authIds;
+    const fresh = (ids ?? []).filter(
+      (id) => !known.some(({ scheme, id: text }) => scheme === id.scheme && text === id.id),
+    );
+    // every ACL check looks through them all: nobody needs as many as one client could send
+    const isTooMany = known.length + fresh.length > AUTH_IDS_MAX;
+    const isProven = ids !== null && !isTooMany;
+    this.output.reply(xid, 0, 0, isProven ? ErrorCode.ok : ErrorCode.authFailed);
+    if (!isProven) {
       this.port.stats.authFailedCount++;
       this.endAfterFlush();
       return;
     }
-    const known = new Set(this.caller.authIds.map((id) => `${id.scheme}:${id.id}`));
-    const fresh = ids.filter((id) => !known.has(`${id.scheme}:${id.id}`));
-    if (fresh.length > 0) this.caller = { authIds: [...this.caller.authIds, ...fresh] };
+    if (fresh.length > 0) this.caller = { authIds: [...known, ...fresh] };
   }
 
   /** Everything that is not a write: answered now, from what has been applied. */
@@ -430,6 +443,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.output.flush();
     this.#phase = 'closing';
     this.#forget();
+    // a client that does not read would keep what is pending, and its place, as long as it likes
+    if (this.socket.pendingBytes > 0) this.port.linger(this);
     this.socket.end();
   }
 

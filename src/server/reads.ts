@@ -102,6 +102,7 @@ function readInto(
     case OpCode.whoAmI:
       return whoAmI(caller, out);
     case OpCode.sasl:
+      if (reader.readBufferView() < 0) throw new MalformedError('a token is needed');
       // no SASL on this port: an empty challenge, as Apache answers without a login configured
       out.writeInt(-1);
       return ErrorCode.ok;

@@ -24,6 +24,7 @@ const FAULTS: readonly FaultName[] = [
   'killProcess',
   'killMachine',
   'killAtDiskCall',
+  'restart',
   'pause',
   'stall',
   'clockJump',
@@ -118,6 +119,11 @@ export class Faults {
         break;
       case 'killAtDiskCall':
         server.killAtDiskCall(random.between(1, 30), random.pick(['process', 'machine'] as const));
+        break;
+      case 'restart':
+        server.stop(() => {
+          this.restartLater();
+        });
         break;
       case 'pause':
         server.pause(tickMs * 30 * random.fraction() ** 2);

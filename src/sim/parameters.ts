@@ -16,6 +16,8 @@ export interface FaultTimes {
   readonly killMachine: number;
   /** Dies in the middle of a disk call. */
   readonly killAtDiskCall: number;
+  /** Stopped and started again, as its operator would. */
+  readonly restart: number;
   readonly pause: number;
   readonly stall: number;
   readonly clockJump: number;
@@ -51,6 +53,10 @@ export interface Parameters {
   readonly faults: FaultTimes;
   readonly restartMs: number;
   readonly clients: readonly ClientTraits[];
+  /** Four-letter words and garbage, in the mean so often. */
+  readonly probeMs: number;
+  /** Walks over the tree give way after so many znodes; 0: when they like. */
+  readonly walkStep: number;
   /** Clients that fall silent for ever before the end. */
   readonly leaverCount: number;
 }
@@ -81,7 +87,7 @@ export function drawParameters(seed: number, random: SeededRandom): Parameters {
     baseZxid: random.chance(0.3) ? random.pick(BASES) : 0n,
     pace: {
       wakeMs: random.pick([0, 0.02, 0.02, 0.5, 5]),
-      spendMs: random.pick([0, 0, 0.002, 0.3]),
+      spendMs: random.pick([0, 0, 0.002, 0.3, 1.5]),
     },
     link: drawLink(random),
     disk: {
@@ -94,6 +100,8 @@ export function drawParameters(seed: number, random: SeededRandom): Parameters {
     faults: drawFaults(random),
     restartMs: random.pick([50, 500, 3000]),
     clients,
+    probeMs: random.chance(0.3) ? random.pick([200, 2000]) : Infinity,
+    walkStep: random.pick([0, 1, 3]),
     leaverCount: random.below(clientCount),
   };
 }
@@ -165,6 +173,7 @@ function drawFaults(random: SeededRandom): FaultTimes {
     killProcess: sometimes(0.3, 3000, 15_000),
     killMachine: sometimes(0.4, 2000, 10_000),
     killAtDiskCall: sometimes(0.4, 1500, 8000),
+    restart: sometimes(0.25, 2000, 10_000),
     pause: sometimes(0.25, 5000, 20_000),
     stall: sometimes(0.3, 500, 5000),
     clockJump: sometimes(0.3, 2000),

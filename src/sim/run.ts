@@ -7,6 +7,8 @@ import { SeededRandom } from '../base/random.js';
 import type { LogFields } from '../ports/logger.js';
 import { formatZxid } from '../protocol/zxid.js';
 import type { Server } from '../server/server.js';
+import { StartError } from '../storage/start-error.js';
+import type { Tree } from '../tree/tree.js';
 import { checkHistory, type Recovery } from './checker.js';
 import { Timeline } from './clock.js';
 import { SimClient, type ClientWorld } from './client.js';
@@ -22,7 +24,8 @@ import {
   serverAddress,
   type Parameters,
 } from './parameters.js';
-import { drained, recoverAlone, writePast } from './scratch.js';
+import { Prober } from './prober.js';
+import { drained, recoverAlone, writePast, type RecoveredAlone } from './scratch.js';
 import { ServerTap } from './server-tap.js';
 import { SimServer, type Sabotage } from './sim-server.js';
 import { Trace } from './trace.js';
@@ -45,6 +48,8 @@ export interface RunResult {
   readonly watchEvents: number;
   readonly txns: number;
   readonly starts: number;
+  /** Four-letter words that were answered. */
+  readonly probes: number;
   /** How often each fault struck. */
   readonly hits: ReadonlyMap<string, number>;
 }
@@ -52,6 +57,7 @@ export interface RunResult {
 /** What servers keep beyond their limits is bounded too: a read's worth of requests per connection. */
 const REQUESTS_PER_READ = 6000;
 const BOUNDS_EVERY_MS = 100;
+const BIT_FLIPS = 3;
 const OUTPUT_SLACK_BYTES = 8 * 1024 * 1024;
 const WALL_MS = 1_800_000_000_000;
 
@@ -73,6 +79,7 @@ class Run {
   readonly #server: SimServer;
   readonly #faults: Faults;
   readonly #clients: SimClient[];
+  readonly #prober: Prober;
   readonly #recoveries: Recovery[] = [];
   readonly #announced = new Set<bigint>();
   /** To be done between two moments: what needs promises of its own. */
@@ -107,6 +114,7 @@ class Run {
     });
     this.#server = this.#makeServer(fail);
     this.#clients = this.#makeClients(fail);
+    this.#prober = new Prober(this.#clientWorld(fail), this.#fork(), parameters.probeMs);
   }
 
   async run(): Promise<RunResult> {
@@ -156,8 +164,8 @@ class Run {
     });
   }
 
-  #makeClients(fail: (invariant: string, message: string) => void): SimClient[] {
-    const world: ClientWorld = {
+  #clientWorld(fail: (invariant: string, message: string) => void): ClientWorld {
+    return {
       timeline: this.#timeline,
       network: this.#network,
       history: this.#history,
@@ -165,6 +173,10 @@ class Run {
       server: serverAddress,
       fail,
     };
+  }
+
+  #makeClients(fail: (invariant: string, message: string) => void): SimClient[] {
+    const world = this.#clientWorld(fail);
     return this.#parameters.clients.map(
       (traits, i) => new SimClient(`c${i + 1}`, addressOf(i), world, this.#fork(), traits),
     );
@@ -215,22 +227,22 @@ class Run {
   async #end(): Promise<void> {
     const { config, baseZxid } = this.#parameters;
     const memory = this.#recoveryOf(this.#server.server);
-    if (this.#random.chance(0.5)) {
+    const isStopped = this.#random.chance(0.5);
+    if (isStopped) {
       let isDown = false;
-      const stopped = this.#server.stop().then(() => {
+      this.#server.stop(() => {
         isDown = true;
       });
-      await drained();
       await this.#advance(this.#timeline.nowMs + 60_000, () => isDown);
       if (!isDown) {
         this.#fail('S24', 'the server does not stop');
         return;
       }
-      await stopped;
     } else {
       this.#server.kill(this.#random.pick(['process', 'machine']));
     }
-    await this.#recoverTwice(memory);
+    const recovered = await this.#recoverTwice(memory);
+    if (isStopped) await this.#flipBits(recovered);
     const { durableZxid } = this.#witness;
     if (durableZxid < this.#history.floor) {
       this.#fail(
@@ -254,7 +266,7 @@ class Run {
   }
 
   /** What is on the disk now is what memory held, and recovering again changes nothing (S17, S19). */
-  async #recoverTwice(memory: Recovery | null): Promise<void> {
+  async #recoverTwice(memory: Recovery | null): Promise<RecoveredAlone> {
     const { config } = this.#parameters;
     const image = this.#server.image;
     this.#witness.watch(image);
@@ -265,9 +277,37 @@ class Run {
       this.#fail('S19', `recovering twice gives two results: ${again ?? 'another zxid'}`);
     }
     this.#recoveries.push({ ...once, startNumber: this.#server.starts + 1 });
-    if (memory?.zxid !== once.zxid) return;
+    if (memory?.zxid !== once.zxid) return once;
     const difference = differenceOf(memory.dump, 'memory', once.dump, 'disk');
     if (difference !== null) this.#fail('S17', difference);
+    return once;
+  }
+
+  /** After an orderly stop a damaged byte is found, or it does not matter; it is never believed (D7). */
+  async #flipBits(undamaged: RecoveredAlone): Promise<void> {
+    const random = this.#random;
+    const files = [...this.#server.image.inodes].filter(([, inode]) => inode.kind === 'file');
+    for (let i = 0; i < BIT_FLIPS && files.length > 0; i++) {
+      const image = this.#server.image.clone();
+      const [number] = random.pick(files);
+      const file = image.file(number);
+      const size = Math.min(file.now.size, 64 * 1024);
+      if (size === 0) continue;
+      const position = random.below(size);
+      const byte = new Uint8Array(1);
+      file.now.read(byte, 0, 1, position);
+      byte[0] = (byte[0] ?? 0) ^ (1 << random.below(8));
+      file.now.write(byte, 0, 1, position);
+      const found = await recoverAlone(image, this.#parameters.config).catch((problem: unknown) => {
+        if (problem instanceof StartError) return null;
+        throw problem;
+      });
+      if (found === null) continue;
+      const difference = differenceOf(undamaged.dump, 'undamaged', found.dump, 'damaged');
+      if (difference === null && found.zxid === undamaged.zxid) continue;
+      const where = `byte ${position} of inode ${number}`;
+      this.#fail('D7', `${where} was damaged, and believed: ${difference ?? 'another zxid'}`);
+    }
   }
 
   // ------------------------------------------------------------------ time
@@ -296,6 +336,7 @@ class Run {
   // ------------------------------------------------------------------ what the server shows
 
   #onStarted(server: Server): void {
+    if (this.#parameters.walkStep > 0) shrinkWalks(server.tree, this.#parameters.walkStep);
     const found = this.#recoveryOf(server);
     if (found === null) return;
     this.#recoveries.push(found);
@@ -423,7 +464,19 @@ class Run {
       watchEvents: this.#history.eventCount,
       txns: this.#witness.txns.length,
       starts: this.#server.starts,
+      probes: this.#prober.answers,
       hits: this.#faults.hits,
     };
   }
+}
+
+/** Trees are small here: their walks must give way all the same, or none is ever overtaken. */
+function shrinkWalks(tree: Tree, nodesMax: number): void {
+  const walk = tree.walk.bind(tree);
+  tree.walk = () => {
+    const started = walk();
+    const step = started.step.bind(started);
+    started.step = (visit, budgetNodes) => step(visit, Math.min(budgetNodes, nodesMax));
+    return started;
+  };
 }

@@ -131,22 +131,26 @@ export class SimServer {
     });
   }
 
-  /** Stops it as an operator does; resolves when it is down. */
-  async stop(): Promise<void> {
+  /** Stops it as its operator does; `onDown` is called unless something else ends it first. */
+  stop(onDown: () => void): void {
     const process = this.#process;
     const server = this.#server;
     if (process === null || server === null) return;
     this.#server = null;
-    await new Promise<void>((resolve, reject) => {
-      process.post(() => {
-        server.stop().then(resolve, reject);
-      });
+    this.#parts.trace.note('F', 'server', 'is stopped');
+    process.post(() => {
+      server.stop().then(
+        () => {
+          if (process.isDead) return;
+          this.#checkTimers(process);
+          this.#forget(process);
+          onDown();
+        },
+        (problem: unknown) => {
+          if (!process.isDead) this.#onThrow(process, problem);
+        },
+      );
     });
-    const { pendingTimers } = process.clock;
-    if (pendingTimers > 0) {
-      this.#parts.fail('S25', `${pendingTimers} timers are left after the server stopped`);
-    }
-    this.#forget(process);
   }
 
   kill(kind: KillKind): void {
@@ -175,6 +179,12 @@ export class SimServer {
     this.#wallOffsetMs += byMs;
     this.#parts.trace.note('F', 'server', 'clock jumps', byMs, 0, () => `${Math.round(byMs)} ms`);
     if (this.#process !== null) this.#process.clock.wallOffsetMs += byMs;
+  }
+
+  #checkTimers(process: SimProcess): void {
+    const { pendingTimers } = process.clock;
+    if (pendingTimers === 0) return;
+    this.#parts.fail('S25', `${pendingTimers} timers are left after the server stopped`);
   }
 
   #forget(process: SimProcess): void {

@@ -18,7 +18,7 @@ import {
 import { fileHeaderBytes, logMagic } from './file-header.js';
 import type { Pace } from './pace.js';
 
-const windowBytesInitial = 1024 * 1024;
+const windowBytesMin = 1024 * 1024;
 const checkBytes = 64 * 1024;
 
 /** Why the record at a place is none. */
@@ -55,7 +55,7 @@ export class LogReader {
   readonly version: number;
 
   /** The record under the cursor: bytes[payloadStart, payloadEnd) is the transaction. */
-  bytes = new Uint8Array(windowBytesInitial);
+  bytes: Uint8Array<ArrayBuffer>;
   payloadStart = 0;
   payloadEnd = 0;
   /** Where the record begins and ends in the file. */
@@ -71,7 +71,7 @@ export class LogReader {
   hasEndMark = true;
 
   readonly #file: DiskFile;
-  #view = new DataView(this.bytes.buffer);
+  #view: DataView;
   /** The window holds the file's [#windowStart, #windowEnd). */
   #windowStart = 0;
   #windowEnd = 0;
@@ -80,6 +80,8 @@ export class LogReader {
     this.path = path;
     this.#file = disk.openNow(path, 'read');
     this.size = this.#file.sizeNow();
+    this.bytes = new Uint8Array(Math.min(windowBytesMin, Math.max(this.size, fileHeaderBytes)));
+    this.#view = new DataView(this.bytes.buffer);
     const isWhole = this.#have(0, fileHeaderBytes);
     this.version = isWhole ? this.#view.getInt32(4) : 0;
     this.dbId = isWhole ? this.#view.getBigInt64(8) : 0n;

@@ -91,7 +91,10 @@ test('a log is a header, the records as they were encoded, and zeros to the prea
   await flush();
   const bytes = disk.bytesOf(`${directory}/log.1`);
   assert.equal(bytes.length, 16 + 65536);
-  assert.deepEqual([...bytes.subarray(0, 16)], [0x5a, 0x4b, 0x4c, 0x47, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+  assert.deepEqual(
+    [...bytes.subarray(0, 16)],
+    [0x5a, 0x4b, 0x4c, 0x47, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0],
+  );
   const records = bytes.subarray(16, 16 + first.length + second.length);
   assert.deepEqual(records, Uint8Array.from([...first, ...second]));
   assert.ok(bytes.subarray(16 + first.length + second.length).every((byte) => byte === 0));
@@ -116,7 +119,10 @@ test('the flush after a preallocation is a full fsync, the others are not', asyn
   append(1);
   await flush();
   const syncs = calls.slice(begin).filter(({ name }) => name === 'sync' || name === 'flush');
-  assert.deepEqual(syncs.map(({ name }) => name), ['flush']);
+  assert.deepEqual(
+    syncs.map(({ name }) => name),
+    ['flush'],
+  );
   const before = calls.slice(0, begin).filter(({ path }) => path.endsWith('log.1'));
   assert.ok(before.some(({ name }) => name === 'sync'));
 });
@@ -237,7 +243,9 @@ for (const code of ['EIO', 'ENOSPC', 'EROFS']) {
     for (let failing = 0; ; failing++) {
       const counter = { isOn: false, count: 0 };
       const { fatal, writer, history } = bench({}, () =>
-        counter.isOn && counter.count++ === failing ? { kind: 'error', code, bytesWritten: 5 } : null,
+        counter.isOn && counter.count++ === failing
+          ? { kind: 'error', code, bytesWritten: 5 }
+          : null,
       );
       counter.isOn = true;
       let acknowledgedAfter = 0;

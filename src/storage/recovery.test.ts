@@ -186,10 +186,16 @@ test('zeros in the middle of a log are not its end', async () => {
   const [, second = 0, third = 0] = starts;
   overwrite(disk, path, second, new Uint8Array(third - second));
   const error = await refusal(disk);
-  assert.ok(error.message.includes(`${path} is damaged at byte ${second} (nothing)`) || /durable up to/.test(error.message));
+  assert.ok(
+    error.message.includes(`${path} is damaged at byte ${second} (nothing)`) ||
+      /durable up to/.test(error.message),
+  );
   disk.unlinkNow(`${directory}/.tail`);
   const unmarked = await refusal(disk);
-  assert.ok(unmarked.message.includes(`${path} is damaged at byte ${second} (nothing)`), unmarked.message);
+  assert.ok(
+    unmarked.message.includes(`${path} is damaged at byte ${second} (nothing)`),
+    unmarked.message,
+  );
   assert.ok(unmarked.message.includes(`from byte ${third} on`), unmarked.message);
   assert.equal(unmarked.exitCode, 1);
 });
@@ -208,7 +214,9 @@ test('each byte of a data directory may be damaged: told, or harmless, never wro
   let harmless = 0;
   for (const { name } of copyOf(data).listNow(directory)) {
     const path = `${directory}/${name}`;
-    const end = name.startsWith('log.') ? last(offsets(copyOf(data), path)) + 40 : copyOf(data).sizeNow(path);
+    const end = name.startsWith('log.')
+      ? last(offsets(copyOf(data), path)) + 40
+      : copyOf(data).sizeNow(path);
     for (let position = 0; position < Math.min(end, copyOf(data).sizeNow(path)); position++) {
       const disk = copyOf(data);
       disk.corrupt(path, position, 1 << (position % 8));
@@ -244,7 +252,12 @@ test('a torn end of an older log is tolerated if the next log goes on with the n
   const [first = ''] = logs(disk);
   const end = last(offsets(disk, first));
   // what kill -9 leaves of a record that Apache was writing, before it began the next log
-  overwrite(disk, first, end, Uint8Array.of(0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 90, 1, 2, 3));
+  overwrite(
+    disk,
+    first,
+    end,
+    Uint8Array.of(0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 90, 1, 2, 3),
+  );
   const found = await recover(disk);
   assert.equal(found.zxid, data.history.zxid);
   assert.equal(found.state, data.history.stateAt(found.zxid));
@@ -399,13 +412,22 @@ test('what a crash left of a snapshot being written is removed', async () => {
   disk.openNow(`${directory}/currentEpoch.tmp`, 'create').closeNow();
   await recover(disk);
   const names = disk.listNow(directory).map(({ name }) => name);
-  assert.deepEqual(names.filter((name) => name.endsWith('.tmp')), ['currentEpoch.tmp']);
+  assert.deepEqual(
+    names.filter((name) => name.endsWith('.tmp')),
+    ['currentEpoch.tmp'],
+  );
 });
 
 test('files of other names are left alone, and not read', async () => {
   const data = await oneLog;
   const disk = copyOf(data);
-  const others = ['log.zz', 'log.1.fixed', 'snapshot.1.bak', 'acceptedEpoch', 'log.ffffffffffffffff'];
+  const others = [
+    'log.zz',
+    'log.1.fixed',
+    'snapshot.1.bak',
+    'acceptedEpoch',
+    'log.ffffffffffffffff',
+  ];
   for (const name of others) disk.openNow(`${directory}/${name}`, 'create').closeNow();
   const found = await recover(disk);
   assert.equal(found.zxid, data.history.zxid);
@@ -446,7 +468,8 @@ test('a disk that cannot be read is one clear line', async () => {
   const [path = ''] = logs(copyOf(data));
   const disk = new SimDisk({
     image: data.image.clone(),
-    faultOf: (call) => (call.name === 'read' && call.path === path ? { kind: 'error', code: 'EIO' } : null),
+    faultOf: (call) =>
+      call.name === 'read' && call.path === path ? { kind: 'error', code: 'EIO' } : null,
   });
   const error = await refusal(disk);
   assert.match(error.message, /Recovery failed: .*log\.1: the disk reports an I\/O error \(EIO\)/);

@@ -18,6 +18,7 @@ import type { SnapshotOutput } from './snapshot-output.js';
 
 /** A block leaves as soon as it is that long; the last znode in it may make it longer. */
 const blockBytes = 1024 * 1024;
+const blockBytesInitial = 4096;
 /** Znodes between two looks at the clock. */
 const nodesPerQuestion = 64;
 const sessionsPerQuestion = 1024;
@@ -80,8 +81,8 @@ export class SnapshotEncoder {
   readonly #output: SnapshotOutput;
   readonly #pace: Pace;
   /** One is filled while the other is on its way. */
-  #writer = new Writer(blockBytes + 64 * 1024);
-  #other = new Writer(blockBytes + 64 * 1024);
+  #writer = new Writer(blockBytesInitial);
+  #other = new Writer(blockBytesInitial);
   #sum = 1;
   /** How much of the writer's bytes is in the sum. */
   #summedTo = 0;

@@ -52,7 +52,10 @@ export interface SnapshotSummary {
   readonly lastZxid: bigint | null;
 }
 
-const windowBytes = 2 * 1024 * 1024;
+/** Grows with what arrives. */
+const windowBytesInitial = 16 * 1024;
+/** No ACL is longer. */
+const aclBytesMax = 2 * 1024 * 1024;
 /** A znode larger than this is damage: jute.maxbuffer would have to be as large. */
 const itemBytesMax = 1024 * 1024 * 1024;
 const sealBytes = 8 + 4 + 1;
@@ -66,7 +69,7 @@ class SnapshotReader {
   readonly #sink: SnapshotSink;
   readonly #pace: Pace;
   readonly #reader = new Reader();
-  #bytes = new Uint8Array(windowBytes);
+  #bytes = new Uint8Array(windowBytesInitial);
   #view = new DataView(this.#bytes.buffer);
   #pos = 0;
   #end = 0;
@@ -134,7 +137,7 @@ class SnapshotReader {
         return acls;
       } catch (error) {
         if (!(error instanceof MalformedError)) throw error;
-        if (isWhole || wanted > windowBytes) this.#fail(`an ACL: ${error.message}`);
+        if (isWhole || wanted > aclBytesMax) this.#fail(`an ACL: ${error.message}`);
       }
     }
   }

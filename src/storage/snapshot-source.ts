@@ -70,13 +70,15 @@ class PlainSource implements SnapshotSource {
   readonly fileBytes: number;
   readBytes = 0;
   readonly #file: DiskFile;
-  readonly #buffers = [new Uint8Array(readBytes), new Uint8Array(readBytes)] as const;
+  readonly #buffers: readonly [Uint8Array, Uint8Array];
   #turn = 0;
   #ahead: Promise<Uint8Array | null>;
 
   constructor(file: DiskFile) {
     this.#file = file;
     this.fileBytes = file.sizeNow();
+    const length = Math.max(1, Math.min(readBytes, this.fileBytes));
+    this.#buffers = [new Uint8Array(length), new Uint8Array(length)];
     this.#ahead = this.#read();
   }
 
@@ -156,7 +158,7 @@ class SnappySource implements SnapshotSource {
   readonly #source: SnapshotSource;
   readonly #compressions: Compression;
   /** Compressed bytes that are not used yet: #bytes[#start, #end). */
-  #bytes = new Uint8Array(2 * readBytes);
+  #bytes = new Uint8Array(64 * 1024);
   #start = 0;
   #end = 0;
   #isBegun = false;

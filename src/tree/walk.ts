@@ -85,6 +85,11 @@ class Place implements Bystander {
     this.#descends = descends;
   }
 
+  /** Behind all siblings of a znode that is too young: those after it are younger still. */
+  leaveSiblingsOf(id: NodeId): void {
+    this.moveTo(this.#parts.nodes.get(id, W_PARENT), false);
+  }
+
   /** A znode that had died before Z0 is freed underfoot: a step back. */
   beforeFree(id: NodeId): void {
     if (id !== this.#at) return;
@@ -135,7 +140,8 @@ export class TreeWalk implements AclWitness {
 
   /**
    * Looks at up to `budgetNodes` znodes, among them some to be left out, and gives the others to
-   * `visit`, which must not change the tree. True: there is more.
+   * `visit`, which must not change the tree. True: there is more. However many znodes are created
+   * meanwhile, the walk does not chase them.
    */
   step(visit: (id: NodeId) => void, budgetNodes: number): boolean {
     assert(this.#isOpen, 'a walk that was closed goes no further');
@@ -144,9 +150,13 @@ export class TreeWalk implements AclWitness {
     for (let left = budgetNodes; left > 0; left--) {
       const id = place.next();
       if (id === NO_NODE) return false;
-      const isPart = !nodes.hasFlag(id, F_DEAD) && this.#wasThere(id);
-      place.moveTo(id, isPart);
-      if (!isPart) continue;
+      const isDead = nodes.hasFlag(id, F_DEAD);
+      if (isDead ? !createdBy(this.#parts, id) : !this.#wasThere(id)) {
+        place.leaveSiblingsOf(id);
+        continue;
+      }
+      place.moveTo(id, !isDead);
+      if (isDead) continue;
       visit(id);
       const slot = this.#aclsBefore.get(id);
       if (slot === undefined) continue;
@@ -256,10 +266,15 @@ export class DescendantCount {
   /** Looks at up to `budgetNodes` znodes. True: there is more. */
   step(budgetNodes: number): boolean {
     assert(this.#isOpen, 'a count that was closed goes no further');
+    const { nodes, graveyard } = this.#parts;
     for (let left = budgetNodes; left > 0; left--) {
       const id = this.#place.next();
       if (id === NO_NODE) return false;
-      const wasThere = this.#wasThere(id);
+      if (!createdBy(this.#parts, id)) {
+        this.#place.leaveSiblingsOf(id);
+        continue;
+      }
+      const wasThere = !nodes.hasFlag(id, F_DEAD) || graveyard.diedSince(id, this.#pin);
       this.#place.moveTo(id, wasThere);
       if (wasThere) this.count++;
     }
@@ -273,11 +288,5 @@ export class DescendantCount {
     this.#parts.graveyard.leave(this.#place);
     this.#parts.graveyard.unpin(this.#pin);
     this.#parts.afterClose();
-  }
-
-  #wasThere(id: NodeId): boolean {
-    const { nodes, graveyard } = this.#parts;
-    if (nodes.hasFlag(id, F_DEAD) && !graveyard.diedSince(id, this.#pin)) return false;
-    return createdBy(this.#parts, id);
   }
 }

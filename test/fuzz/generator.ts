@@ -9,6 +9,14 @@ import { dutyOf, endsConnection } from './expectation.js';
 import { Grammar, requestOps, frameBytesMax } from './grammar.js';
 
 const SPLICE_POOL = 64;
+/** Asked for more often than their share, or there would be little to read, change and delete. */
+const growingOps: readonly number[] = [
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.multi,
+];
 
 export type Pacing = 'whole' | 'pieces' | 'bytes';
 
@@ -78,7 +86,7 @@ export class Generator {
 
   #op(): number {
     const random = this.#random;
-    const op = random.pick(requestOps);
+    const op = random.pick(random.chance(0.25) ? growingOps : requestOps);
     // few sessions end by themselves, or the deep states would never be reached
     const isRare = op === OpCode.closeSession || op === OpCode.auth;
     return isRare && !random.chance(0.05) ? OpCode.create : op;

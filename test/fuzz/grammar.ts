@@ -176,7 +176,7 @@ export class Grammar {
       case 'flags':
         return random.pick([0, 0, 0, 1, 2, 3, 4, 5, 6]);
       case 'perms':
-        return random.pick([31, 31, 31, 1, 3, 0]);
+        return random.chance(0.02) ? random.below(31) : 31;
       case 'timeOut':
         return random.pick([4000, 6000, 0]);
       default:

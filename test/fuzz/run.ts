@@ -31,7 +31,7 @@ export interface Verdict {
 
 /** A connection is given up after so many frames, with the watches it has gathered. */
 const FRAMES_PER_CONNECTION = 3000;
-const FRAMES_PER_CLEANING = 60_000;
+const FRAMES_PER_CLEANING = 20_000;
 
 export async function runFuzz(target: Target, options: RunOptions): Promise<Verdict[]> {
   return await new Run(target, options).go();
@@ -105,11 +105,10 @@ class Run {
   async #work(generator: Generator, seed: number): Promise<void> {
     let key: SessionKey | null = null;
     while (!this.#isOver) {
-      const batch: Batch = { frames: [generator.connectRequest()], pacing: 'whole' };
-      let playing = batch;
+      const first = generator.connectRequest();
+      let playing: Batch = { frames: [first], pacing: 'whole' };
       try {
-        if (generator.random.chance(0.2))
-          await this.#playFirst(batch.frames[0] ?? new Uint8Array(0));
+        if (generator.random.chance(0.2)) await this.#playFirst(first);
         const connection = await VictimConnection.open(this.#target, this.#tally);
         this.#connections++;
         key = await connection.handshake(generator.random.chance(0.3) ? key : null);
