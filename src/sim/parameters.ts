@@ -4,6 +4,7 @@
  * own way. Limits are tiny, so that what happens once a month in production happens every second here.
  */
 import type { SeededRandom } from '../base/random.js';
+import { fourLetterWords } from '../server/commands/four-letter-words.js';
 import { configOf, type ServerConfig } from '../server/config/config.js';
 import type { ClientTraits, Mischief } from './client.js';
 import type { LinkQuality } from './pipe.js';
@@ -138,7 +139,11 @@ function drawConfig(random: SeededRandom, tickTimeMs: number): ServerConfig {
     containerMaxNeverUsedIntervalMs: random.pick([0, tickTimeMs]),
   });
   const purgeEveryMs = random.chance(0.5) ? random.between(100, 5000) : 0;
-  return { ...config, autopurgePurgeIntervalHours: purgeEveryMs / 3_600_000 };
+  return {
+    ...config,
+    autopurgePurgeIntervalHours: purgeEveryMs / 3_600_000,
+    fourLetterWhitelist: new Set(fourLetterWords),
+  };
 }
 
 function drawLink(random: SeededRandom): LinkQuality {
