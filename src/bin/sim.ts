@@ -5,22 +5,146 @@
  * dice of this file only say which seeds are tried and for how long.
  */
 import { parseArgs } from 'node:util';
-import { runSeed, type RunResult } from '../sim/run.js';
+import { mutants, type Mutant } from '../sim/mutants.js';
+import { runSeed, type RunOptions, type RunResult } from '../sim/run.js';
 
 const usage = `Usage: sim [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
+       sim --mutants [--only TEXT]
   --seed N      run this seed (with --seeds: begin with it)
   --seeds N     run so many seeds, one after the other
   --minutes M   run random seeds for so long (10 when nothing is said)
   --trace       write every line of the trace to the standard output
-  --hits        say at the end how often each fault struck`;
+  --hits        say at the end how often each fault struck
+  --mutants     put known bugs back in, one after the other: each must be found
+  --only TEXT   of them, those whose names contain this`;
 
-interface Sum {
-  passed: number;
-  failed: number;
-  events: number;
-  simulatedMs: number;
-  readonly hits: Map<string, number>;
-  readonly startedMs: number;
+/** A mutant that its own seed does not kill has so many chances more. */
+const MUTANT_SEEDS = 100;
+const PROGRESS_EVERY_MS = 5000;
+const SEEDS = 2 ** 31;
+
+/** What a run left behind without anybody catching it: a failure of that run. */
+let stray: unknown = null;
+process.on('unhandledRejection', (problem) => {
+  stray ??= problem;
+});
+
+async function run(options: RunOptions): Promise<RunResult> {
+  stray = null;
+  const result = await runSeed(options);
+  const problem = stray as unknown;
+  if (problem === null || result.violation !== null) return result;
+  const message = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+  return { ...result, violation: { invariant: 'assert', message, atMs: result.simulatedMs } };
+}
+
+class Campaign {
+  readonly #startedMs = performance.now();
+  readonly #hits = new Map<string, number>();
+  #toldMs = this.#startedMs;
+  #passed = 0;
+  #failed = 0;
+  #events = 0;
+  #simulatedMs = 0;
+
+  get elapsedMs(): number {
+    return performance.now() - this.#startedMs;
+  }
+
+  get hasFailed(): boolean {
+    return this.#failed > 0;
+  }
+
+  add(result: RunResult): void {
+    this.#events += result.events;
+    this.#simulatedMs += result.simulatedMs;
+    for (const [name, hits] of result.hits) this.#hits.set(name, (this.#hits.get(name) ?? 0) + hits);
+    if (result.violation === null) this.#passed++;
+    else {
+      this.#failed++;
+      const { invariant, message, atMs } = result.violation;
+      console.log(
+        `seed ${result.seed} broke ${invariant} at ${atMs.toFixed(3)} ms: ${message}\n` +
+          `    replay: npm run sim -- --seed ${result.seed} --trace`,
+      );
+    }
+    if (performance.now() - this.#toldMs < PROGRESS_EVERY_MS) return;
+    this.#toldMs = performance.now();
+    console.log(`… ${this.#passed} passed, ${this.#failed} failed, at seed ${result.seed}`);
+  }
+
+  tell(withHits: boolean): void {
+    if (withHits) {
+      for (const [name, hits] of [...this.#hits].sort()) {
+        console.log(`${String(hits).padStart(8)} ${name}`);
+      }
+    }
+    const realMs = this.elapsedMs;
+    const perSecond = Math.round((this.#events / realMs) * 1000);
+    const hours = (this.#simulatedMs / 3_600_000).toFixed(2);
+    const speed = Math.round(this.#simulatedMs / realMs);
+    console.log(
+      `${this.#passed} passed, ${this.#failed} failed; ${perSecond} events/s, ` +
+        `${hours} h simulated in ${(realMs / 1000).toFixed(1)} s (${speed}x)`,
+    );
+  }
+}
+
+async function runSeeds(first: number, count: number, forMs: number, more: Flags): Promise<boolean> {
+  const campaign = new Campaign();
+  for (let i = 0; i < count && campaign.elapsedMs < forMs; i++) {
+    const seed = (first + i) % SEEDS;
+    const sink = (line: string): void => {
+      console.log(line);
+    };
+    const result = await run(more.trace ? { seed, sink } : { seed });
+    campaign.add(result);
+    if (count === 1) console.log(`trace ${result.hash}, ${describe(result)}`);
+  }
+  campaign.tell(more.hits);
+  return !campaign.hasFailed;
+}
+
+function describe(result: RunResult): string {
+  return (
+    `${result.events} events, ${result.replies} replies, ${result.watchEvents} watch events, ` +
+    `${result.txns} transactions, ${result.starts} starts`
+  );
+}
+
+async function runMutants(only: string): Promise<boolean> {
+  let alive = 0;
+  for (const mutant of mutants.filter(({ name }) => name.includes(only))) {
+    const killed = await kill(mutant);
+    if (killed === null) {
+      alive++;
+      console.log(`SURVIVES  ${mutant.name}`);
+      continue;
+    }
+    const { invariant, message } = killed.violation ?? { invariant: '', message: '' };
+    const known = killed.seed === mutant.seed ? '' : ` (not by ${mutant.seed})`;
+    console.log(
+      `killed    ${mutant.name}\n          by seed ${killed.seed}${known}, ` +
+        `${invariant}: ${message.split('\n')[0]?.slice(0, 120) ?? ''}`,
+    );
+  }
+  console.log(alive === 0 ? 'every mutant was killed' : `${alive} mutants survive`);
+  return alive === 0;
+}
+
+/** The run that finds it; null: none did. */
+async function kill(mutant: Mutant): Promise<RunResult | null> {
+  for (let i = 0; i <= MUTANT_SEEDS; i++) {
+    const seed = i === 0 ? mutant.seed : i;
+    const result = await run({ seed, sabotage: mutant.make() });
+    if (result.violation !== null) return result;
+  }
+  return null;
+}
+
+interface Flags {
+  readonly trace: boolean;
+  readonly hits: boolean;
 }
 
 async function main(): Promise<void> {
@@ -31,6 +155,8 @@ async function main(): Promise<void> {
       minutes: { type: 'string' },
       trace: { type: 'boolean', default: false },
       hits: { type: 'boolean', default: false },
+      mutants: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -38,66 +164,14 @@ async function main(): Promise<void> {
     console.log(usage);
     return;
   }
-  const sum: Sum = {
-    passed: 0,
-    failed: 0,
-    events: 0,
-    simulatedMs: 0,
-    hits: new Map(),
-    startedMs: performance.now(),
-  };
-  const first =
-    values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : number(values.seed);
-  const isTimed = values.seeds === undefined && values.seed === undefined;
-  const count = isTimed ? Infinity : number(values.seeds ?? '1');
-  const untilMs = isTimed ? sum.startedMs + 60_000 * number(values.minutes ?? '10') : Infinity;
-  let toldMs = sum.startedMs;
-  for (let i = 0; i < count && performance.now() < untilMs; i++) {
-    const seed = (first + i) % 2 ** 31;
-    const result = await runSeed(
-      values.trace ? { seed, sink: (line) => console.log(line) } : { seed },
-    );
-    add(sum, result);
-    if (count === 1) console.log(`trace ${result.hash}, ${describe(result)}`);
-    if (performance.now() - toldMs > 5000) {
-      toldMs = performance.now();
-      console.log(`… ${sum.passed} passed, ${sum.failed} failed, at seed ${seed}`);
-    }
-  }
-  if (values.hits) {
-    for (const [name, hits] of [...sum.hits].sort())
-      console.log(`${String(hits).padStart(8)} ${name}`);
-  }
-  const realMs = performance.now() - sum.startedMs;
-  const speed = Math.round(sum.simulatedMs / realMs);
-  console.log(
-    `${sum.passed} passed, ${sum.failed} failed; ${Math.round((sum.events / realMs) * 1000)} events/s, ` +
-      `${(sum.simulatedMs / 3_600_000).toFixed(2)} h simulated in ${(realMs / 1000).toFixed(1)} s (${speed}x)`,
-  );
-  if (sum.failed > 0) process.exitCode = 1;
-}
-
-function add(sum: Sum, result: RunResult): void {
-  sum.events += result.events;
-  sum.simulatedMs += result.simulatedMs;
-  for (const [name, hits] of result.hits) sum.hits.set(name, (sum.hits.get(name) ?? 0) + hits);
-  if (result.violation === null) {
-    sum.passed++;
-    return;
-  }
-  sum.failed++;
-  const { invariant, message, atMs } = result.violation;
-  console.log(
-    `seed ${result.seed} broke ${invariant} at ${atMs.toFixed(3)} ms: ${message}\n` +
-      `    replay: npm run sim -- --seed ${result.seed} --trace`,
-  );
-}
-
-function describe(result: RunResult): string {
-  return (
-    `${result.events} events, ${result.replies} replies, ${result.watchEvents} watch events, ` +
-    `${result.txns} transactions, ${result.starts} starts`
-  );
+  const isCounted = values.seeds !== undefined || values.seed !== undefined;
+  const first = values.seed === undefined ? Math.floor(Math.random() * SEEDS) : number(values.seed);
+  const count = isCounted ? number(values.seeds ?? '1') : Infinity;
+  const forMs = isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
+  const passed = values.mutants
+    ? await runMutants(values.only)
+    : await runSeeds(first, count, forMs, values);
+  if (!passed) process.exitCode = 1;
 }
 
 function number(text: string): number {
@@ -107,6 +181,6 @@ function number(text: string): number {
 }
 
 main().catch((problem: unknown) => {
-  console.error(problem);
+  console.error(problem instanceof TypeError ? problem.message : problem);
   process.exitCode = 1;
 });

@@ -4,7 +4,8 @@
  */
 import { readSync } from 'node:fs';
 import { NodeDisk } from '../node/disk.js';
-import { nodeTimeText } from '../node/time-text.js';
+import { javaTimeText } from '../node/java-time-text.js';
+import { MalformedError } from '../protocol/reader.js';
 import { javaDecodeLong } from '../storage/tools/java-text.js';
 import { ToolError } from '../storage/tools/tool-error.js';
 import { chopLog, dumpLog, repairLog } from '../storage/tools/txn-log.js';
@@ -42,6 +43,10 @@ export function runLogCommand(argv: readonly string[], terminal: Terminal): numb
       terminal.complain(error.message);
       return error.exitCode;
     }
+    if (error instanceof MalformedError) {
+      terminal.complain(`a transaction cannot be read: ${error.message}`);
+      return exitCodes.unexpected;
+    }
     if (!(error instanceof UsageError)) throw error;
     terminal.complain(`${error.message}\n`);
     terminal.complain(logUsage);
@@ -64,9 +69,9 @@ function linesFor(
     if (zxid === null) throw new UsageError(`'${zxidText}' is not a zxid`);
     if (zxid >= 0n) return chopLog(disk, path, zxid);
   }
-  if (!args.flags.has('recover')) return dumpLog(disk, path, nodeTimeText);
+  if (!args.flags.has('recover')) return dumpLog(disk, path, javaTimeText);
   const verbose = args.flags.has('verbose');
-  if (args.flags.has('yes')) return repairLog(disk, path, nodeTimeText, { verbose, ask: null });
+  if (args.flags.has('yes')) return repairLog(disk, path, javaTimeText, { verbose, ask: null });
   return asking(disk, path, verbose, terminal, flush);
 }
 
@@ -78,11 +83,11 @@ function* asking(
   terminal: Terminal,
   flush: () => void,
 ): Generator<string> {
-  let shown: string | null = null;
+  const shown: string[] = [];
   const ask = (line: string): 'yes' | 'no' | 'abort' => {
     flush();
     terminal.print(line.endsWith('\n') ? line : `${line}\n`);
-    shown = line;
+    shown.push(line);
     for (;;) {
       terminal.print('Would you like to fix it (Yes/No/Abort) ? ');
       const answer = readLine(terminal)?.trim().charAt(0).toUpperCase();
@@ -91,8 +96,8 @@ function* asking(
       if (answer === 'A' || answer === undefined) return 'abort';
     }
   };
-  for (const line of repairLog(disk, path, nodeTimeText, { verbose, ask })) {
-    if (line === shown) shown = null;
+  for (const line of repairLog(disk, path, javaTimeText, { verbose, ask })) {
+    if (line === shown[0]) shown.shift();
     else yield line;
   }
 }

@@ -6,7 +6,7 @@ import { statSync } from 'node:fs';
 import { nodeClock } from '../node/clock.js';
 import { nodeCompression } from '../node/compression.js';
 import { NodeDisk } from '../node/disk.js';
-import { nodeTimeText } from '../node/time-text.js';
+import { javaTimeText } from '../node/java-time-text.js';
 import { formatSnapshot, formatSnapshotJson } from '../storage/tools/snapshot.js';
 import { ToolError } from '../storage/tools/tool-error.js';
 import { exitCodes, linePrinter } from './terminal.js';
@@ -38,7 +38,7 @@ export async function runSnapshotCommand(
     if (asJson) {
       for await (const piece of formatSnapshotJson(parts)) printer.print(piece);
     } else {
-      for await (const line of formatSnapshot(parts, nodeTimeText, withData)) {
+      for await (const line of formatSnapshot(parts, javaTimeText, withData)) {
         printer.print(`${line}\n`);
       }
     }

@@ -22,6 +22,7 @@ import { Collector } from './collector.js';
 import type { ServerConfig } from './config/config.js';
 import { PendingWrite } from './pending.js';
 import { ServerMetrics } from './metrics.js';
+import { PauseMonitor } from './pause-monitor.js';
 import { Replica } from './replica.js';
 import { ServerStats } from './server-stats.js';
 import { ViewOfServer } from './server-view.js';
@@ -66,6 +67,7 @@ export class Server {
   readonly port: ClientPort;
   readonly snapshots: SnapshotSchedule;
   readonly #collector: Collector;
+  readonly #pauses: PauseMonitor | null;
   readonly view: ViewOfServer;
   #listener: Listener | null = null;
   #tick: Timer | null = null;
@@ -205,6 +207,9 @@ export class Server {
       clock,
       logger,
     );
+    this.#pauses = config.pauseMonitorEnabled
+      ? new PauseMonitor({ clock, logger, metrics: this.metrics, settings: config })
+      : null;
     this.#collector = new Collector(
       tree,
       clock,
@@ -232,6 +237,7 @@ export class Server {
     this.#isStopping = true;
     this.#tick?.cancel();
     this.#collector.stop();
+    this.#pauses?.stop();
     await this.port.close();
     await this.replica.idle();
     await this.snapshots.stop();
@@ -262,6 +268,7 @@ export class Server {
     );
     this.#scheduleTick(world.clock.monotonicMs() + config.tickTimeMs / 2);
     this.#collector.start();
+    this.#pauses?.start();
     this.snapshots.start();
   }
 

@@ -66,6 +66,8 @@ export function readModel(model: Model, body: RequestBody, reader: Reader): Read
       const node = model.find(body.value.path ?? '');
       if (node === undefined) return failed(ErrorCode.noNode);
       if (!model.mayDo(node.acl, Perms.read, caller)) return failed(ErrorCode.noAuth);
+      // Apache looks for names that begin with the path and a slash: below "" that is the root too
+      if (body.value.path === '') return done({ totalNumber: model.nodes.size });
       const below = node.path === '/' ? '/' : `${node.path}/`;
       const paths = [...model.nodes.keys()].filter(
         (path) => path !== '/' && path.startsWith(below),

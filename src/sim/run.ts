@@ -118,6 +118,16 @@ class Run {
   }
 
   async run(): Promise<RunResult> {
+    try {
+      await this.#play();
+    } catch (problem) {
+      if (!(problem instanceof StartError)) throw problem;
+      this.#fail('S19', `the disk cannot be read back: ${problem.message}`);
+    }
+    return this.#result();
+  }
+
+  async #play(): Promise<void> {
     const { baseZxid, config, safetyMs } = this.#parameters;
     if (baseZxid !== 0n) await writePast(this.#server.image, config, baseZxid);
     this.#server.start();
@@ -126,7 +136,6 @@ class Run {
     await this.#advance(safetyMs, () => false);
     if (this.#violation === null) await this.#live();
     if (this.#violation === null) await this.#end();
-    return this.#result();
   }
 
   // ------------------------------------------------------------------ the world
@@ -188,6 +197,7 @@ class Run {
     this.#trace.note('T', 'run', 'faults end');
     this.#isCalm = true;
     this.#faults.stop();
+    this.#server.spare();
     for (const link of [...this.#network.links()]) this.#network.reset(link);
     // a machine that has come through all that may also have to start once more
     if (this.#random.chance(0.3)) this.#server.kill(this.#random.pick(['process', 'machine']));

@@ -169,6 +169,11 @@ export class SimServer {
     this.#dieAtCall = { left: calls, kind };
   }
 
+  /** Whatever was planned for it does not happen. */
+  spare(): void {
+    this.#dieAtCall = null;
+  }
+
   /** Nothing runs for so long, and then everything at once. */
   pause(forMs: number): void {
     this.#parts.trace.note('F', 'server', 'is paused', forMs, 0, () => `${Math.round(forMs)} ms`);

@@ -4,7 +4,9 @@ import { SeededRandom } from '../base/random.js';
 import type { Clock } from '../ports/clock.js';
 import { DiskError } from '../ports/disk.js';
 import { nodeCompression } from '../node/compression.js';
+import { CreateTxn, TxnHeader } from '../protocol/records.js';
 import { TxnBatch } from '../protocol/txn-batch.js';
+import { Writer } from '../protocol/writer.js';
 import { describeState, History } from '../sim/crash/history.js';
 import { CrashWorld, dataDir, stillClock, storageOptions } from '../sim/crash/world.js';
 import { simCompression } from '../sim/compression.js';
@@ -12,13 +14,48 @@ import { SimDisk } from '../sim/disk.js';
 import { Tree } from '../tree/tree.js';
 import type { SnapshotCompression } from './names.js';
 import { Pace } from './pace.js';
-import { ignoringSink, readSnapshotContent } from './snapshot-reader.js';
+import { ignoringSink, readSnapshotContent, type SnapshotSink } from './snapshot-reader.js';
 import { openSnapshotSource, SnapshotError } from './snapshot-source.js';
 import { Storage } from './storage.js';
 import { writeSnapshot } from './snapshot-writer.js';
 import { silentLogger } from '../ports/logger.js';
 
 const directory = `${dataDir}/version-2`;
+
+/** All that a snapshot says, as text. Throws SnapshotError. */
+async function contentOf(
+  disk: SimDisk,
+  path: string,
+  compression: SnapshotCompression,
+): Promise<string> {
+  const lines: string[] = [];
+  const sink: SnapshotSink = {
+    session: (id, timeoutMs) => lines.push(`${id} ${timeoutMs}`),
+    acl: (id, acls) => lines.push(`${id} ${JSON.stringify(acls)}`),
+    node(bytes, pathStart, _pathEnd, _dataStart, _dataEnd, aclId, statStart) {
+      lines.push(`${bytes.subarray(pathStart, statStart + 60).join()} ${aclId}`);
+    },
+  };
+  const source = openSnapshotSource(disk, nodeCompression, path, compression);
+  const summary = await readSnapshotContent(source, sink, new Pace(stillClock, 10));
+  lines.push(`${summary.digest?.zxid} ${summary.digest?.digest} ${summary.lastZxid}`);
+  return lines.join('\n');
+}
+
+/** Znodes under the root, each with its own number in its data. */
+function wideTree(count: number, dataBytes: number): Tree {
+  const tree = new Tree();
+  const data = new Uint8Array(dataBytes);
+  for (let i = 1; i <= count; i++) {
+    for (let at = 0; at < dataBytes; at++) data[at] = at * 31 + i;
+    const writer = new Writer();
+    TxnHeader.write(writer, { clientId: 1n, cxid: 1, zxid: BigInt(i), time: 1n, type: 1 });
+    const create = { path: `/n${i}`, data, acl: null, ephemeral: false, parentCVersion: i };
+    CreateTxn.write(writer, create);
+    tree.apply(writer.bytes, 0, writer.pos);
+  }
+  return tree;
+}
 
 function freshDisk(capacityBytes?: number): SimDisk {
   const disk = new SimDisk(capacityBytes === undefined ? {} : { capacityBytes });
@@ -42,6 +79,7 @@ async function write(
       snapshotCompression: given.compression ?? '',
       digestEnabled: true,
       serializeLastProcessedZxid: true,
+      syncDirectory: (path) => disk.syncDirectory(path),
     },
     tree,
     sessions,
@@ -79,20 +117,20 @@ for (const compression of ['', 'gz', 'snappy'] as const) {
     const disk = freshDisk();
     const path = await write(disk, history.tree, history.sessions, { compression });
     const size = disk.sizeNow(path);
+    const expected = await contentOf(disk, path, compression);
     let harmless = 0;
     for (let position = 0; position < size; position++) {
       const damaged = new SimDisk({ image: disk.image.clone() });
       damaged.corrupt(path, position, 0x40);
-      const source = openSnapshotSource(damaged, nodeCompression, path, compression);
       try {
-        await readSnapshotContent(source, ignoringSink, new Pace(stillClock, 10));
+        assert.equal(await contentOf(damaged, path, compression), expected, `byte ${position}`);
         harmless++;
       } catch (error) {
         assert.ok(error instanceof SnapshotError, `byte ${position}: ${String(error)}`);
       }
     }
-    // time and system in gzip's header say nothing about the content
-    assert.ok(harmless <= (compression === 'gz' ? 8 : 4), `${harmless} bytes did not matter`);
+    // gzip's header holds more than matters, and snappy may copy the same bytes from elsewhere
+    assert.ok(harmless <= (compression === '' ? 0 : size / 10), `${harmless} of ${size} bytes`);
   });
 
   test(`a snapshot ${compression} that ends early is found, wherever it ends`, async () => {
@@ -143,7 +181,7 @@ test('what changes while a snapshot is written is made good by the log', async (
 });
 
 test('writing a snapshot gives way again and again', async () => {
-  const tree = pastOf(2000).tree;
+  const tree = wideTree(5000, 10);
   let nowMs = 0;
   let turns = 0;
   let longestMs = 0;
@@ -161,7 +199,7 @@ test('writing a snapshot gives way again and again', async () => {
     },
   };
   await write(freshDisk(), tree, [], { clock });
-  assert.ok(turns >= 2, `${turns} turns`);
+  assert.ok(turns >= 6, `${turns} turns`);
   assert.ok(longestMs <= 3, `${longestMs} ms in one turn`);
 });
 
@@ -232,22 +270,8 @@ test('snapshots without digest and last zxid are read, and those with a digest o
 });
 
 test('a large snapshot in many gzip members and snappy blocks comes back', async () => {
-  const tree = new Tree();
-  const history = pastOf(1);
-  const batch = history.next(1, new TxnBatch());
-  assert.equal(batch.count, 1);
-  // three blocks' worth of znodes
-  const { CreateTxn, TxnHeader } = await import('../protocol/records.js');
-  const { Writer } = await import('../protocol/writer.js');
-  const data = new Uint8Array(3000);
-  for (let i = 0; i < data.length; i++) data[i] = i * 31;
-  for (let i = 1; i <= 1100; i++) {
-    const writer = new Writer();
-    TxnHeader.write(writer, { clientId: 1n, cxid: 1, zxid: BigInt(i), time: 1n, type: 1 });
-    const create = { path: `/n${i}`, data, acl: null, ephemeral: false, parentCVersion: i };
-    CreateTxn.write(writer, create);
-    tree.apply(writer.bytes, 0, writer.pos);
-  }
+  // three blocks' worth
+  const tree = wideTree(1100, 3000);
   for (const compression of ['gz', 'snappy'] as const) {
     const disk = freshDisk();
     await write(disk, tree, [], { compression });

@@ -103,9 +103,7 @@ export function dutyOf(payload: Uint8Array): Duty {
   if (codec === undefined || op === OpCode.check || op === OpCode.deleteContainer) {
     return { kind: 'refuse', xid };
   }
-  // nobody has SASL on this port: its token is not looked at
-  const malformed = op !== OpCode.sasl && !isReadable(() => codec.read(reader));
-  return { kind: 'reply', xid, op, malformed };
+  return { kind: 'reply', xid, op, malformed: !isReadable(() => codec.read(reader)) };
 }
 
 function authDuty(xid: number, reader: Reader): Duty {

@@ -31,6 +31,10 @@ export interface Verdict {
 
 /** A connection is given up after so many frames, with the watches it has gathered. */
 const FRAMES_PER_CONNECTION = 3000;
+/** Until the end of a child process is known here. */
+const DEATH_MS = 200;
+/** Servers that may die while the frames that kill are being found. */
+const KILLS_MAX = 40;
 const FRAMES_PER_CLEANING = 20_000;
 
 export async function runFuzz(target: Target, options: RunOptions): Promise<Verdict[]> {
@@ -64,13 +68,13 @@ class Run {
     await operator.clean();
     const witness = await Witness.start(this.#target);
     const from = performance.now();
-    const cleaner = this.#cleanNowAndThen(operator);
+    const cleaner = this.#cleanNowAndThen(operator).catch((problem: unknown) => String(problem));
     const workers = Array.from({ length: this.#options.connections }, (_, i) =>
       this.#work(new Generator(seed + i * 7919, i === 0), seed + i * 7919),
     );
     await Promise.all(workers);
     const seconds = (performance.now() - from) / 1000;
-    await cleaner;
+    const cleaning = await cleaner;
     await witness.stop();
     await operator.close();
     const rate = Math.round(this.#sent / seconds);
@@ -80,19 +84,23 @@ class Run {
     log(`answers: ${this.#answers()}`);
     log(`witness: ${witness.rounds} rounds, slowest answer ${witness.slowestMs.toFixed(0)} ms`);
     log(`memory: at most ${Math.round(this.#rssMax / 1048576)} MB`);
+    const death = this.#target.isAlive ? null : await this.#lastWords();
     const verdicts = [
       { promise: 'every reply is as the table says', complaint: await this.#explain() },
-      { promise: 'the server lives', complaint: this.#target.isAlive ? null : this.#lastWords() },
-      { promise: 'other sessions are served and undisturbed', complaint: witness.complaint },
+      { promise: 'the server lives', complaint: death },
+      {
+        promise: 'other sessions are served and undisturbed',
+        complaint: witness.complaint ?? cleaning ?? null,
+      },
       { promise: 'no stall', complaint: this.#stall(witness.slowestMs) },
       { promise: 'memory stays bounded', complaint: this.#memory() },
     ];
-    if (this.#target.crashAndRestart === null || !this.#target.isAlive) return verdicts;
+    if (this.#target.crashAndRestart === null || death !== null) return verdicts;
     const complaint = await this.#crash(this.#target.crashAndRestart);
     return [...verdicts, { promise: 'a crash loses and changes nothing', complaint }];
   }
 
-  get #isOver(): boolean {
+  #isOver(): boolean {
     return this.#sent >= this.#options.frames || this.#offence !== null || !this.#target.isAlive;
   }
 
@@ -104,7 +112,7 @@ class Run {
 
   async #work(generator: Generator, seed: number): Promise<void> {
     let key: SessionKey | null = null;
-    while (!this.#isOver) {
+    while (!this.#isOver()) {
       const first = generator.connectRequest();
       let playing: Batch = { frames: [first], pacing: 'whole' };
       try {
@@ -113,7 +121,8 @@ class Run {
         this.#connections++;
         key = await connection.handshake(generator.random.chance(0.3) ? key : null);
         if (key === null) continue;
-        for (let count = 0; count < FRAMES_PER_CONNECTION && !this.#isOver;) {
+        let count = 0;
+        while (count < FRAMES_PER_CONNECTION && !this.#isOver()) {
           playing = generator.batch(this.#options.framesPerBatch);
           this.#playing.add(playing);
           await connection.play(playing);
@@ -124,6 +133,8 @@ class Run {
         }
         connection.destroy();
       } catch (problem) {
+        // a connection's end may be heard of before its server's
+        await sleep(DEATH_MS);
         if (!this.#target.isAlive) return;
         const message = problem instanceof Error ? problem.message : String(problem);
         this.#offence ??= { message, batch: playing, seed };
@@ -143,12 +154,14 @@ class Run {
   }
 
   async #cleanNowAndThen(operator: SuperClient): Promise<void> {
-    for (; !this.#isOver; await sleep(100)) {
+    while (!this.#isOver()) {
+      await sleep(100);
       this.#rssMax = Math.max(this.#rssMax, this.#target.rssBytes());
-      if (this.#target.isAlive) await operator.ping();
+      if (!this.#target.isAlive) return;
+      await operator.ping();
       if (this.#sent - this.#cleanedAt < FRAMES_PER_CLEANING) continue;
       this.#cleanedAt = this.#sent;
-      if (this.#target.isAlive) await operator.clean();
+      await operator.clean();
     }
   }
 
@@ -157,8 +170,7 @@ class Run {
     const { message, batch, seed } = this.#offence;
     this.#options.log(`reducing: ${message}`);
     const frames = await reduce(batch.frames, (fewer) => this.#offends(fewer));
-    const bytes = frames.map((frame) => Buffer.from(frame).toString('hex')).join('\n  ');
-    return `${message}\n  generator seed ${seed}, frames behind a handshake:\n  ${bytes}`;
+    return `${message}\n  generator seed ${seed}, frames behind a handshake:\n  ${hexOf(frames)}`;
   }
 
   /** Whether these frames alone, on a new session, make the server misbehave. */
@@ -174,11 +186,23 @@ class Run {
     }
   }
 
-  #lastWords(): string {
-    const suspects = [...this.#playing].map(({ frames }) =>
-      Buffer.concat(frames).toString('hex').slice(0, 20_000),
-    );
-    return `it ended; what was being sent to it:\n  ${suspects.join('\n  ')}`;
+  /** Which of the batches that were on their way ends a server, and which of its frames. */
+  async #lastWords(): Promise<string> {
+    const restart = this.#target.crashAndRestart;
+    const kills = async (frames: readonly Uint8Array[]): Promise<boolean> => {
+      if (!this.#target.isAlive) await restart?.();
+      await this.#offends(frames);
+      await sleep(DEATH_MS);
+      return !this.#target.isAlive;
+    };
+    const suspects = [...this.#playing].map(({ frames }) => frames);
+    for (const frames of restart === null ? [] : suspects) {
+      if (!(await kills(frames))) continue;
+      const fewer = await reduce(frames, kills, KILLS_MAX);
+      return `it ends by these frames behind a handshake:\n  ${hexOf(fewer)}`;
+    }
+    const sent = suspects.map((frames) => Buffer.concat(frames).toString('hex').slice(0, 20_000));
+    return `it ended; what was being sent to it:\n  ${sent.join('\n  ')}`;
   }
 
   #stall(slowestMs: number): string | null {
@@ -220,6 +244,10 @@ class Run {
       return after;
     }
   }
+}
+
+function hexOf(frames: readonly Uint8Array[]): string {
+  return frames.map((frame) => Buffer.from(frame).toString('hex')).join('\n  ');
 }
 
 function isConnectRequest(payload: Uint8Array): boolean {

@@ -28,7 +28,7 @@ async function attack(
   settings: NonNullable<TestServerOptions['settings']>,
   run: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  const fourLetterWhitelist = new Set(['srvr', 'mntr', 'wchs', 'cons']);
+  const fourLetterWhitelist = new Set(['srvr', 'mntr', 'wchs', 'wchp', 'cons']);
   const server = await TestServer.start({ settings: { fourLetterWhitelist, ...settings } });
   const address = { host: '127.0.0.1', port: server.port };
   const clients: RawClient[] = [];
@@ -345,5 +345,38 @@ test('a handshake again and again for the same session', async () => {
     assert.equal((await last.exists('/')).err, 0);
     last.destroy();
     assert.deepEqual(scene.server.sessionIds, [sessionId], 'one session all the time');
+  });
+});
+
+test('whoever does not read is not waited for once his session is over, or to hear a word', async () => {
+  await attack({ sessionlessCnxnTimeoutMs: 300, tickTimeMs: 100 }, async (scene) => {
+    const honest = await scene.connect();
+    await honest.create('/big', { data: new Uint8Array(900_000) });
+    const deaf = await Promise.all(Array.from({ length: 5 }, () => scene.connect()));
+    for (const client of deaf) {
+      client.pause();
+      // far more than the kernel holds for it
+      for (let i = 0; i < 12; i++) client.post(OpCode.getData, body.pathAndWatch('/big', false));
+    }
+    const exist = Array.from({ length: 40_000 }, (_, i) => `/absent-${'x'.repeat(200)}${i}`);
+    for (let at = 0; at < exist.length; at += 4000) {
+      await honest.setWatches(0n, { exist: exist.slice(at, at + 4000) });
+    }
+    const askers = await Promise.all(Array.from({ length: 5 }, () => scene.plain()));
+    for (const socket of askers) {
+      socket.pause();
+      socket.write('wchp');
+    }
+    for (const client of deaf) scene.server.expireSession(client.session.sessionId);
+    const deadline = Date.now() + 8000;
+    for (;;) {
+      await honest.ping();
+      const shown = await fourLetterWord(scene.address, 'srvr');
+      const connections = Number(/Connections: (\d+)/.exec(shown)?.[1]);
+      // the honest one's and the one that asks
+      if (connections <= 2) break;
+      assert.ok(Date.now() < deadline, `${connections} connections are still there`);
+      await sleep(50);
+    }
   });
 });

@@ -209,11 +209,10 @@ class Unwritten extends FileThrough {
   }
 }
 
-/** The tail mark moves ahead of what is durable. */
-class BoastfulTailMark extends DiskThrough {
+/** The log says it is durable before it is. */
+class LateFlushes extends DiskThrough {
   override openNow(path: string, mode: OpenMode): DiskFile {
     const file = super.openNow(path, mode);
-    if (path.endsWith('/.tail')) return new Unsynced(file);
     return baseName(path).startsWith('log.') ? new LateFlush(file) : file;
   }
 }
@@ -233,25 +232,57 @@ function baseName(path: string): string {
 export interface CrashMutant {
   readonly name: string;
   readonly wrap: (disk: Disk) => Disk;
+  /** Those that show it within few states. */
+  readonly scenarios: readonly string[];
 }
 
 export const crashMutants: readonly CrashMutant[] = [
-  { name: 'directories are not synced', wrap: (disk) => new ForgetfulDirectories(disk) },
+  {
+    name: 'directories are not synced',
+    wrap: (disk) => new ForgetfulDirectories(disk),
+    scenarios: ['append and commit'],
+  },
   {
     name: 'acknowledged before the log is durable',
     wrap: (disk) => new UnsyncedFiles(disk, (path) => baseName(path).startsWith('log.')),
+    scenarios: ['append and commit', 'roll by size'],
   },
   {
     name: 'acknowledged while the log is becoming durable',
-    wrap: (disk) => new BoastfulTailMark(disk),
+    wrap: (disk) => new LateFlushes(disk),
+    scenarios: ['append and commit'],
   },
-  { name: 'snapshots are written in place', wrap: (disk) => new NoUnfinishedNames(disk) },
+  {
+    name: 'snapshots are written in place',
+    wrap: (disk) => new NoUnfinishedNames(disk),
+    scenarios: ['snapshot at a zxid that has one, after everything older was purged'],
+  },
   {
     name: 'snapshots are renamed before they are durable',
     wrap: (disk) => new UnsyncedFiles(disk, (path) => path.endsWith('.tmp')),
+    scenarios: ['snapshot, then purge of all others'],
   },
-  { name: 'purge deletes a log that a snapshot needs', wrap: (disk) => new GreedyPurge(disk) },
-  { name: 'purge deletes the newest snapshots', wrap: (disk) => new BackwardPurge(disk) },
-  { name: 'the cut of a torn end is not synced', wrap: (disk) => new UnsyncedCut(disk) },
-  { name: 'no tail mark', wrap: (disk) => new NoTailMark(disk) },
+  {
+    name: 'purge deletes a log that a snapshot needs',
+    wrap: (disk) => new GreedyPurge(disk),
+    scenarios: ['purge'],
+  },
+  {
+    name: 'purge deletes the newest snapshots',
+    wrap: (disk) => new BackwardPurge(disk),
+    scenarios: ['purge'],
+  },
+  {
+    name: 'the cut of a torn end is not synced',
+    wrap: (disk) => new UnsyncedCut(disk),
+    scenarios: [
+      'start on a log with a torn end',
+      'start after kill -9, with transactions that nobody waited for',
+    ],
+  },
+  {
+    name: 'no tail mark',
+    wrap: (disk) => new NoTailMark(disk),
+    scenarios: ['append and commit'],
+  },
 ];

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
 test('times as Java prints them', () => {
-  const module = new URL('./time-text.js', import.meta.url).href;
-  const script = `import { nodeTimeText as t } from '${module}';
+  const module = new URL('./java-time-text.js', import.meta.url).href;
+  const script = `import { javaTimeText as t } from '${module}';
     console.log(t.short(1795230739000)); console.log(t.long(1795230739000)); console.log(t.long(0));`;
   const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
