@@ -12,11 +12,6 @@ export function assert(condition: boolean, what: string): asserts condition {
   if (!condition) throw new AssertionError(what);
 }
 
-/** The end of an exhaustive switch: compiles only when every variant has been handled. */
-export function unreachable(value: never, what: string): never {
-  throw new AssertionError(`${what}: unexpected ${String(value)}`);
-}
-
 /** For values that an invariant says are there; names the invariant when it is broken. */
 export function present<T>(value: T | null | undefined, what: string): T {
   if (value === null || value === undefined) throw new AssertionError(what);

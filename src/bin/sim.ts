@@ -4,7 +4,7 @@
  * it; now and then how far it got; at the end the sum. Nothing here is part of a run: the clock and the
  * dice of this file only say which seeds are tried and for how long.
  */
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { mutants, type Mutant } from '../sim/mutants.js';
 import { runSeed, type RunOptions, type RunResult } from '../sim/run.js';
 
@@ -24,17 +24,17 @@ const PROGRESS_EVERY_MS = 5000;
 const SEEDS = 2 ** 31;
 
 /** What a run left behind without anybody catching it: a failure of that run. */
-let stray: unknown = null;
+const stray: unknown[] = [];
 process.on('unhandledRejection', (problem) => {
-  stray ??= problem;
+  stray.push(problem);
 });
 
 async function run(options: RunOptions): Promise<RunResult> {
-  stray = null;
+  stray.length = 0;
   const result = await runSeed(options);
-  const problem = stray as unknown;
-  if (problem === null || result.violation !== null) return result;
-  const message = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+  const [problem] = stray;
+  if (problem === undefined || result.violation !== null) return result;
+  const message = problem instanceof Error ? (problem.stack ?? problem.message) : inspect(problem);
   return { ...result, violation: { invariant: 'assert', message, atMs: result.simulatedMs } };
 }
 
@@ -58,7 +58,8 @@ class Campaign {
   add(result: RunResult): void {
     this.#events += result.events;
     this.#simulatedMs += result.simulatedMs;
-    for (const [name, hits] of result.hits) this.#hits.set(name, (this.#hits.get(name) ?? 0) + hits);
+    for (const [name, hits] of result.hits)
+      this.#hits.set(name, (this.#hits.get(name) ?? 0) + hits);
     if (result.violation === null) this.#passed++;
     else {
       this.#failed++;
@@ -90,7 +91,12 @@ class Campaign {
   }
 }
 
-async function runSeeds(first: number, count: number, forMs: number, more: Flags): Promise<boolean> {
+async function runSeeds(
+  first: number,
+  count: number,
+  forMs: number,
+  more: Flags,
+): Promise<boolean> {
   const campaign = new Campaign();
   for (let i = 0; i < count && campaign.elapsedMs < forMs; i++) {
     const seed = (first + i) % SEEDS;
@@ -167,7 +173,8 @@ async function main(): Promise<void> {
   const isCounted = values.seeds !== undefined || values.seed !== undefined;
   const first = values.seed === undefined ? Math.floor(Math.random() * SEEDS) : number(values.seed);
   const count = isCounted ? number(values.seeds ?? '1') : Infinity;
-  const forMs = isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
+  const forMs =
+    isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
   const passed = values.mutants
     ? await runMutants(values.only)
     : await runSeeds(first, count, forMs, values);

@@ -51,7 +51,7 @@ test('a lock does not keep a process alive', async () => {
   assert.equal(code, 0);
 });
 
-test('errors carry the system\'s code and the path', () => {
+test("errors carry the system's code and the path", () => {
   const disk = new NodeDisk();
   const path = join(scratch, 'readonly');
   writeFileSync(path, 'x');

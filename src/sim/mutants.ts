@@ -13,6 +13,7 @@ import { OpCode } from '../protocol/opcodes.js';
 import type { Server, ServerWorld } from '../server/server.js';
 import { sessionPassword } from '../session/session-id.js';
 import { ForwardingDisk, ForwardingFile, ForwardingSocket, wrapAccepted } from './forwarding.js';
+import { proberAddress } from './prober.js';
 import type { Sabotage } from './sim-server.js';
 
 export interface Mutant {
@@ -154,7 +155,10 @@ function onFrames(make: () => (frames: Frames) => Frames): Sabotage {
   return {
     wrapWorld: (world) => ({
       ...world,
-      network: wrapAccepted(world.network, (socket) => new Rewriting(socket, make())),
+      network: wrapAccepted(world.network, (socket) => {
+        const isText = socket.remoteAddress === proberAddress;
+        return isText ? socket : new Rewriting(socket, make());
+      }),
     }),
   };
 }

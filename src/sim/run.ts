@@ -239,12 +239,11 @@ class Run {
     const memory = this.#recoveryOf(this.#server.server);
     const isStopped = this.#random.chance(0.5);
     if (isStopped) {
-      let isDown = false;
+      const down: true[] = [];
       this.#server.stop(() => {
-        isDown = true;
+        down.push(true);
       });
-      await this.#advance(this.#timeline.nowMs + 60_000, () => isDown);
-      if (!isDown) {
+      if (!(await this.#advance(this.#timeline.nowMs + 60_000, () => down.length > 0))) {
         this.#fail('S24', 'the server does not stop');
         return;
       }

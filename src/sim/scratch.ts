@@ -79,21 +79,20 @@ async function alone<T>(
     },
   });
   const result = await drive(timeline, act(storage));
-  await drive(timeline, Promise.resolve(storage.close()));
+  storage.close();
   return result;
 }
 
 /** Lets time pass until the promise is settled. */
 export async function drive<T>(timeline: Timeline, promise: Promise<T>): Promise<T> {
-  let isSettled = false;
+  const state = { isSettled: false };
   const settle = (): void => {
-    isSettled = true;
+    state.isSettled = true;
   };
   promise.then(settle, settle);
   await drained();
-  while (!isSettled && timeline.step(Infinity)) await drained();
-  await drained();
-  if (!isSettled) throw new Error('nothing is left to happen, and it has not happened');
+  while (!state.isSettled && timeline.step(Infinity)) await drained();
+  if (!state.isSettled) throw new Error('nothing is left to happen, and it has not happened');
   return await promise;
 }
 

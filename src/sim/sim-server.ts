@@ -269,7 +269,7 @@ export class SimServer {
   }
 
   #loggerOf(process: SimProcess): Logger {
-    const { trace, onMark } = this.#parts;
+    const { trace } = this.#parts;
     const say =
       (level: string) =>
       (message: string, fields: LogFields = {}) => {
@@ -278,7 +278,7 @@ export class SimServer {
           const text = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
           return `${level}: ${message} ${text.join(' ')}`;
         });
-        onMark(message, fields);
+        this.#parts.onMark(message, fields);
       };
     return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
   }

@@ -62,7 +62,7 @@ for (const kind of Object.keys(kinds) as Kind[]) {
     fromLog.close();
     assert.equal(replayed.lastZxid, 0x28n);
     assert.equal(replayed.replayed, 40);
-    assert.equal(replayed.digestMismatch, null, 'the digests in the log are the tree\'s');
+    assert.equal(replayed.digestMismatch, null, "the digests in the log are the tree's");
     assert.equal(replayed.sessions.size, 1);
     assert.equal(replayed.tree.ephemeralCount, 1);
 
@@ -76,7 +76,7 @@ for (const kind of Object.keys(kinds) as Kind[]) {
   });
 }
 
-test('a snapshot of Apache\'s, loaded and written again, is the same to the byte', async () => {
+test("a snapshot of Apache's, loaded and written again, is the same to the byte", async () => {
   for (const zxid of ['0', '28']) {
     const name = nameOf('plain', zxid);
     const directory = directoryOf('plain', [name]);
@@ -92,7 +92,7 @@ test('a snapshot of Apache\'s, loaded and written again, is the same to the byte
   }
 });
 
-test('a log of Apache\'s without its snapshot is refused, as Apache does', async () => {
+test("a log of Apache's without its snapshot is refused, as Apache does", async () => {
   const storage = open(directoryOf('plain', ['log.1']), 'plain');
   await assert.rejects(storage.recover(), /No snapshot found, but there are log entries/);
   storage.close();
@@ -147,7 +147,8 @@ for (const kind of Object.keys(kinds) as Kind[]) {
       JSON.parse(json);
     } else {
       // another server, at another time: the same znodes
-      const names = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('/'));
+      const names = (text: string): string[] =>
+        text.split('\n').filter((line) => line.startsWith('/'));
       assert.deepEqual(names(printed(lines)), names(captured('snapshot-toolkit.txt')));
     }
   });

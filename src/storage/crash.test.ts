@@ -15,7 +15,12 @@ for (const scenario of crashScenarios) {
   });
 }
 
-for (const name of ['append and commit', 'snapshot while transactions go on', 'purge', 'stop and start']) {
+for (const name of [
+  'append and commit',
+  'snapshot while transactions go on',
+  'purge',
+  'stop and start',
+]) {
   test(`a disk that refuses once: ${name}`, async () => {
     const scenario = crashScenarios.find((each) => each.name === name);
     assert.ok(scenario !== undefined);

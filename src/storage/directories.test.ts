@@ -21,7 +21,10 @@ const apart = { snapDir: '/snap', logDir: '/log' };
 test('missing directories are created, unless that is forbidden', () => {
   const disk = new SimDisk();
   const error = refusal(disk, { autoCreateDirectories: false });
-  assert.match(error.message, /Missing data directory \/data\/version-2.*zookeeper\.datadir\.autocreate/);
+  assert.match(
+    error.message,
+    /Missing data directory \/data\/version-2.*zookeeper\.datadir\.autocreate/,
+  );
   assert.equal(error.exitCode, 3);
   assert.ok(!disk.existsNow(dataDir));
   Storage.open(storageOptions(disk)).close();
@@ -33,7 +36,10 @@ test('logs and snapshots in the wrong directory are refused', () => {
   disk.makeDirectoryNow('/log/version-2');
   disk.openNow('/log/version-2/snapshot.0', 'create').closeNow();
   const swapped = refusal(disk, apart);
-  assert.match(swapped.message, /Log directory has snapshot files: \/log\/version-2\/snapshot\.0\./);
+  assert.match(
+    swapped.message,
+    /Log directory has snapshot files: \/log\/version-2\/snapshot\.0\./,
+  );
   assert.match(swapped.message, /Check if dataLogDir and dataDir configuration is correct/);
   assert.equal(swapped.exitCode, 3);
   disk.unlinkNow('/log/version-2/snapshot.0');
@@ -62,7 +68,12 @@ for (const [code, sentence] of [
   ['ENOSPC', 'no space left on the disk'],
   ['EIO', 'the disk reports an I/O error'],
 ] as const) {
-  for (const name of ['makeDirectory', 'syncDirectory', 'open', 'unlink'] satisfies DiskCallName[]) {
+  for (const name of [
+    'makeDirectory',
+    'syncDirectory',
+    'open',
+    'unlink',
+  ] satisfies DiskCallName[]) {
     test(`${code} while preparing the directories (${name}) is one clear line`, () => {
       const disk = new SimDisk({
         faultOf: (call) => (call.name === name ? { kind: 'error', code } : null),
@@ -78,7 +89,9 @@ for (const [code, sentence] of [
 test('a first snapshot that cannot be written is one clear line', async () => {
   const disk = new SimDisk({
     faultOf: ({ name, path }) =>
-      name === 'write' && path.endsWith('.tmp') ? { kind: 'error', code: 'ENOSPC', bytesWritten: 3 } : null,
+      name === 'write' && path.endsWith('.tmp')
+        ? { kind: 'error', code: 'ENOSPC', bytesWritten: 3 }
+        : null,
   });
   const storage = Storage.open(storageOptions(disk));
   await assert.rejects(storage.recover(), (error) => {

@@ -27,9 +27,15 @@ export interface LogReplayParts {
   readonly pace: Pace;
   readonly mark: TailMark | null;
   /** A transaction after the snapshot, in order; bytes[start, end) is its payload, lent. */
-  onTxn(bytes: Uint8Array, start: number, end: number, high: number, low: number): void;
+  readonly onTxn: (
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    high: number,
+    low: number,
+  ) => void;
   /** Now and then; bytes of the logs that were read and that there are. */
-  onProgress(doneBytes: number, totalBytes: number, file: string): void;
+  readonly onProgress: (doneBytes: number, totalBytes: number, file: string) => void;
 }
 
 export interface LogReplayResult {

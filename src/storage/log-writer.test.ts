@@ -20,8 +20,8 @@ interface Bench {
   readonly history: History;
   readonly calls: DiskCall[];
   readonly fatal: Error[];
-  append(count: number): Uint8Array;
-  flush(): Promise<void>;
+  readonly append: (count: number) => Uint8Array;
+  readonly flush: () => Promise<void>;
 }
 
 function bench(

@@ -147,7 +147,7 @@ export class LogWriter {
   /** Makes what the open log has got durable and lets go of the files; nobody is called any more. */
   close(): void {
     if (this.#state !== 'open') return;
-    this.#attempt(() => {
+    const isClosed = this.#attempt(() => {
       const file = this.#file;
       if (file !== null && this.#options.forceSync && this.#position > this.#durableTo) {
         file.syncNow();
@@ -156,7 +156,7 @@ export class LogWriter {
       this.#leaveLog();
       this.#mark.close();
     });
-    if (this.#state === 'open') this.#state = 'closed';
+    if (isClosed) this.#state = 'closed';
   }
 
   /** Zxids are consecutive, in a batch and between batches: the last moment to notice a hole. */
@@ -330,12 +330,15 @@ export class LogWriter {
     });
   }
 
-  #attempt(act: () => void): void {
+  /** False: the disk refused, and that is that. */
+  #attempt(act: () => void): boolean {
     try {
       act();
+      return true;
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       this.#fail(error);
+      return false;
     }
   }
 

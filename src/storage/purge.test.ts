@@ -12,7 +12,13 @@ const directory = `${dataDir}/version-2`;
 async function withSnapshots(count: number): Promise<{ image: DiskImage; history: History }> {
   const disk = new SimDisk();
   const history = new History(new SeededRandom(21));
-  const world = new CrashWorld({ disk, sim: disk, history, random: new SeededRandom(22), mark() {} });
+  const world = new CrashWorld({
+    disk,
+    sim: disk,
+    history,
+    random: new SeededRandom(22),
+    mark() {},
+  });
   await world.start();
   for (let i = 1; i < count; i++) {
     await world.write(2);
@@ -30,7 +36,10 @@ function names(disk: SimDisk, prefix: string): string[] {
     .listNow(directory)
     .map(({ name }) => name)
     .filter((name) => name.startsWith(prefix))
-    .sort((a, b) => Number.parseInt(a.split('.')[1] ?? '', 16) - Number.parseInt(b.split('.')[1] ?? '', 16));
+    .sort(
+      (a, b) =>
+        Number.parseInt(a.split('.')[1] ?? '', 16) - Number.parseInt(b.split('.')[1] ?? '', 16),
+    );
 }
 
 async function purge(disk: SimDisk, retain = 3): Promise<string[]> {
@@ -57,7 +66,9 @@ test('the newest snapshots stay, and the logs that the oldest of them needs', as
   assert.deepEqual(names(disk, 'snapshot.'), snapshots.slice(-3));
   // the oldest kept snapshot lies between the first two kept logs, as Apache keeps them
   assert.deepEqual(names(disk, 'log.'), logs.slice(-4));
-  const gone = [...snapshots.slice(0, -3), ...logs.slice(0, -4)].map((name) => `${directory}/${name}`);
+  const gone = [...snapshots.slice(0, -3), ...logs.slice(0, -4)].map(
+    (name) => `${directory}/${name}`,
+  );
   assert.deepEqual(deleted, gone);
   assert.equal(await recover(disk), history.stateAt(history.zxid));
   assert.deepEqual(await purge(disk), [], 'nothing is left to do');

@@ -159,8 +159,8 @@ export class Changes {
 
   delete(bytes: Uint8Array, start: number, end: number): number {
     const { contents } = this.#parts;
-    if (end - start === 1) return ErrorCode.badArguments;
     const slash = lastSlash(bytes, start, end);
+    if (end - start === 1) return ErrorCode.badArguments;
     const state = extendPathHash(PATH_HASH_SEED, bytes, start, slash);
     const mask = contents.hashMask;
     const parent =

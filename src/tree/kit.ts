@@ -23,9 +23,10 @@ import {
   type ACL,
   type Codec,
 } from '../protocol/records.js';
+import { parentOf } from '../protocol/paths.js';
 import { encodeUtf8 } from '../protocol/utf8.js';
 import { Writer } from '../protocol/writer.js';
-import { Tree, type NodeId, type TreeOptions, type TreeWalk } from './tree.js';
+import { NO_NODE, Tree, type NodeId, type TreeOptions, type TreeWalk } from './tree.js';
 
 export const openAcl: readonly ACL[] = [{ perms: 31, id: { scheme: 'world', id: 'anyone' } }];
 
@@ -37,6 +38,8 @@ export function digestAcl(user: string): readonly ACL[] {
 export interface Body {
   readonly type: number;
   readonly bytes: Uint8Array;
+  /** Of a create that leaves the parent's cversion open: the path, and the body that says it. */
+  readonly open?: { readonly path: string; readonly close: (cversion: number) => Body };
 }
 
 function body<T>(type: number, codec: Codec<T>, value: T): Body {
@@ -57,25 +60,35 @@ function dataOf(data: Uint8Array | string | null | undefined): Uint8Array | null
   return typeof data === 'string' ? encodeUtf8(data) : (data ?? null);
 }
 
-/** A cversion of -1, the default, is one more than the parent has. */
+/** Without a cversion, a Log says what the parent will have, as preparing a transaction does. */
+function creating(path: string, cversion: number | undefined, close: (of: number) => Body): Body {
+  return cversion === undefined ? { ...close(-1), open: { path, close } } : close(cversion);
+}
+
 export function create(path: string, options: CreateOptions = {}): Body {
-  return body(options.type ?? OpCode.create, CreateTxn, {
-    path,
-    data: dataOf(options.data),
-    acl: options.acl === undefined ? openAcl : options.acl,
-    ephemeral: options.ephemeral ?? false,
-    parentCVersion: options.cversion ?? -1,
-  });
+  return creating(path, options.cversion, (parentCVersion) =>
+    body(options.type ?? OpCode.create, CreateTxn, {
+      path,
+      data: dataOf(options.data),
+      acl: options.acl === undefined ? openAcl : options.acl,
+      ephemeral: options.ephemeral ?? false,
+      parentCVersion,
+    }),
+  );
 }
 
-export function createContainer(path: string, cversion = -1): Body {
-  const value = { path, data: encodeUtf8('c'), acl: openAcl, parentCVersion: cversion };
-  return body(OpCode.createContainer, CreateContainerTxn, value);
+export function createContainer(path: string, cversion?: number): Body {
+  const value = { path, data: encodeUtf8('c'), acl: openAcl };
+  return creating(path, cversion, (parentCVersion) =>
+    body(OpCode.createContainer, CreateContainerTxn, { ...value, parentCVersion }),
+  );
 }
 
-export function createTtl(path: string, ttlMs: bigint, cversion = -1): Body {
-  const value = { path, data: null, acl: openAcl, parentCVersion: cversion, ttl: ttlMs };
-  return body(OpCode.createTTL, CreateTTLTxn, value);
+export function createTtl(path: string, ttlMs: bigint, cversion?: number): Body {
+  const value = { path, data: null, acl: openAcl, ttl: ttlMs };
+  return creating(path, cversion, (parentCVersion) =>
+    body(OpCode.createTTL, CreateTTLTxn, { ...value, parentCVersion }),
+  );
 }
 
 export function remove(path: string): Body {
@@ -137,9 +150,15 @@ export class Log {
   }
 
   apply(content: Body, session = 0n): number {
-    const txn = txnOf(++this.#zxid, content, session);
+    const txn = txnOf(++this.#zxid, this.#closed(content), session);
     this.txns.push(txn);
     return replay(this.tree, txn);
+  }
+
+  #closed(content: Body): Body {
+    if (content.open === undefined) return content;
+    const parent = this.tree.findPath(parentOf(content.open.path));
+    return content.open.close(parent === NO_NODE ? 1 : this.tree.cversion(parent) + 1);
   }
 }
 
@@ -156,6 +175,7 @@ export class Snapshot {
   readonly #acls: (readonly [id: number, encoded: Uint8Array])[] = [];
   readonly #load: ((tree: Tree) => void)[] = [];
   #hasAcls = false;
+  #isFinished = false;
 
   constructor(tree: Tree) {
     this.#tree = tree;
@@ -173,7 +193,10 @@ export class Snapshot {
     return !this.#hasAcls || this.walk.step((id) => this.#take(id), budgetNodes);
   }
 
+  /** May be called twice. */
   finish(): this {
+    if (this.#isFinished) return this;
+    this.#isFinished = true;
     while (this.step(1000));
     this.walk.close();
     return this;

@@ -79,9 +79,9 @@ class FaultExplorer {
         return fault;
       },
     });
-    let end: { image: DiskImage; bounds: Bounds } | null = null;
+    const ended: { at: { image: DiskImage; bounds: Bounds } | null } = { at: null };
     const stop = (): void => {
-      end ??= { image: disk.image.clone(), bounds: boundsOf(marks) };
+      ended.at ??= { image: disk.image.clone(), bounds: boundsOf(marks) };
     };
     let onFatal = (): void => undefined;
     const fatal = new Promise<void>((resolve) => {
@@ -101,7 +101,7 @@ class FaultExplorer {
       },
       mark(mark) {
         // after onFatal the process is gone
-        if (end === null) marks.push(mark);
+        if (ended.at === null) marks.push(mark);
       },
     });
     await before?.(world);
@@ -112,8 +112,8 @@ class FaultExplorer {
     });
     await Promise.race([outcome, fatal]);
     stop();
-    if (hit === '' || end === null) return false;
-    await this.#crash(end, history, `call ${call}, ${hit}`);
+    if (hit === '' || ended.at === null) return false;
+    await this.#crash(ended.at, history, `call ${call}, ${hit}`);
     return true;
   }
 

@@ -60,7 +60,6 @@ const jsonEscapes: Readonly<Record<string, string>> = {
 
 /** The inside of a JSON string; characters beyond ASCII stay as they are. */
 export function jsonQuoted(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f"\\]/g, (character) => {
     const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
     return jsonEscapes[character] ?? `\\u${code}`;

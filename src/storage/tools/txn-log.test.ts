@@ -7,7 +7,13 @@ import { History } from '../../sim/crash/history.js';
 import { stillClock } from '../../sim/crash/world.js';
 import { SimDisk } from '../../sim/disk.js';
 import { LogWriter } from '../log-writer.js';
-import { javaDecodeLong, javaHashOrder, javaHexPadded, javaStringHash, juteString } from './java-text.js';
+import {
+  javaDecodeLong,
+  javaHashOrder,
+  javaHexPadded,
+  javaStringHash,
+  juteString,
+} from './java-text.js';
 import type { TimeText } from './time-text.js';
 import { ToolError } from './tool-error.js';
 import { chopLog, dumpLog, readLog, repairLog } from './txn-log.js';
@@ -70,18 +76,28 @@ test('a wrong checksum is shown, and mended in a copy', async () => {
   disk.corrupt(path, third.offset + 5, 3);
   const dumped = [...dumpLog(disk, path, time)];
   assert.equal(dumped.filter((line) => line.startsWith('CRC ERROR - ')).length, 1);
-  assert.equal([...readLog(disk, path)].filter(({ isChecksumRight }) => !isChecksumRight).length, 1);
+  assert.equal(
+    [...readLog(disk, path)].filter(({ isChecksumRight }) => !isChecksumRight).length,
+    1,
+  );
 
   const mended = [...repairLog(disk, path, time, { verbose: false, ask: null })];
-  assert.deepEqual(txnLines(mended).map((line) => line.slice(0, 12)), ['CRC FIXED - ']);
-  assert.equal(mended.at(-1), `Recovery file ${path}.fixed has been written with 1 fixed CRC error(s)`);
+  assert.deepEqual(
+    txnLines(mended).map((line) => line.slice(0, 12)),
+    ['CRC FIXED - '],
+  );
+  assert.equal(
+    mended.at(-1),
+    `Recovery file ${path}.fixed has been written with 1 fixed CRC error(s)`,
+  );
   const fixed = [...readLog(disk, `${path}.fixed`)];
   assert.equal(fixed.length, 6);
   assert.ok(fixed.every(({ isChecksumRight }) => isChecksumRight));
   assert.equal(disk.sizeNow(`${path}.fixed`), 16 + 64 * 1024 * 1024);
   assert.throws(
     () => [...repairLog(disk, path, time, { verbose: false, ask: null })],
-    (error) => error instanceof ToolError && error.exitCode === 1 && /already exists/.test(error.message),
+    (error) =>
+      error instanceof ToolError && error.exitCode === 1 && /already exists/.test(error.message),
   );
 });
 
@@ -124,7 +140,7 @@ test('a log is cut after the transaction that was named', async () => {
   assert.equal([...chopLog(disk, path, 1n << 40n)].at(-1), 'Got exception: Failed to chop log.1');
 });
 
-test('what is no log is refused with Apache\'s exit codes', async () => {
+test("what is no log is refused with Apache's exit codes", async () => {
   const disk = await logOf([1]);
   disk.openNow('/v/log.9', 'create').closeNow();
   assert.throws(
@@ -137,7 +153,7 @@ test('what is no log is refused with Apache\'s exit codes', async () => {
   );
 });
 
-test('numbers and strings are Java\'s', () => {
+test("numbers and strings are Java's", () => {
   assert.equal(javaDecodeLong('0x1F'), 31n);
   assert.equal(javaDecodeLong('-#10'), -16n);
   assert.equal(javaDecodeLong('017'), 15n);
@@ -146,11 +162,16 @@ test('numbers and strings are Java\'s', () => {
   assert.equal(javaDecodeLong('12x'), null);
   assert.equal(javaHexPadded(0n), '0x00000000000000');
   assert.equal(javaHexPadded(-1n), '0xffffffffffffffff');
-  assert.equal(juteString('a,b}%\n'), '\'a%2Cb%7D%25%0A');
+  assert.equal(juteString('a,b}%\n'), "'a%2Cb%7D%25%0A");
   assert.equal(javaStringHash('hello'), 99162322);
   assert.equal(javaStringHash('polygenelubricants'), -2147483648);
   const seven = ['a', 'b', 'c', 'd', 'e', 'f', 'i'];
   // 'a' is 97 and 'i' 105: the same bucket of 8, another one of 16
-  assert.deepEqual(javaHashOrder(seven.slice(0, 3).concat('i'), javaStringHash, 8), ['a', 'i', 'b', 'c']);
+  assert.deepEqual(javaHashOrder(seven.slice(0, 3).concat('i'), javaStringHash, 8), [
+    'a',
+    'i',
+    'b',
+    'c',
+  ]);
   assert.deepEqual(javaHashOrder(seven, javaStringHash, 8), ['a', 'b', 'c', 'd', 'e', 'f', 'i']);
 });
