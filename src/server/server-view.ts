@@ -1,5 +1,6 @@
 /** The server as four-letter words and admin commands see it (`commands/view.ts`). */
 import type { Clock } from '../ports/clock.js';
+import { DiskError } from '../ports/disk.js';
 import type { NodeId } from '../tree/tree.js';
 import { parseQuota } from '../txn/quota.js';
 import { zxidOfParts } from '../protocol/zxid.js';
@@ -198,8 +199,13 @@ export class ViewOfServer implements ServerView {
     const { disk } = this.#server.world;
     const inside = `${directory}/version-2`;
     let bytes = 0;
-    for (const entry of disk.listNow(inside)) {
-      if (!entry.isDirectory) bytes += disk.sizeNow(`${inside}/${entry.name}`);
+    try {
+      for (const entry of disk.listNow(inside)) {
+        if (!entry.isDirectory) bytes += disk.sizeNow(`${inside}/${entry.name}`);
+      }
+    } catch (error) {
+      // a file purged meanwhile, a disk that errs: nothing an operator asks may end the server
+      if (!(error instanceof DiskError)) throw error;
     }
     return bytes;
   }

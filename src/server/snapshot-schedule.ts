@@ -34,6 +34,8 @@ export class SnapshotSchedule {
   #bytesDue = 0;
   #purgeTimer: Timer | null = null;
   #running: Promise<void> | null = null;
+  #purging: Promise<void> | null = null;
+  #isStopped = false;
   snapshotCount = 0;
   lastDurationMs = 0;
 
@@ -49,9 +51,11 @@ export class SnapshotSchedule {
     if (this.#options.purgeIntervalMs > 0) this.#purgeLater(0);
   }
 
+  /** When it resolves nothing of it touches the disk any more, or ever will. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#purgeTimer?.cancel();
-    await this.#running;
+    await Promise.all([this.#running, this.#purging]);
   }
 
   /** Told of every batch that went to the log. */
@@ -60,7 +64,7 @@ export class SnapshotSchedule {
     this.#logBytes += bytes;
     const isDue =
       this.#txnCount >= this.#countDue || (this.#bytesDue > 0 && this.#logBytes >= this.#bytesDue);
-    if (isDue && this.#running === null) void this.take();
+    if (isDue && this.#running === null && !this.#isStopped) void this.take();
   }
 
   /** Takes one now, or joins the one being taken. */
@@ -96,8 +100,11 @@ export class SnapshotSchedule {
   }
 
   #purgeLater(delayMs: number): void {
+    if (this.#isStopped) return;
     this.#purgeTimer = this.#clock.after(delayMs, () => {
-      void this.#purge();
+      this.#purging = this.#purge().finally(() => {
+        this.#purging = null;
+      });
     });
   }
 
