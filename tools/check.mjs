@@ -6,7 +6,7 @@ const steps = [
   ['floors', 'node', ['tools/floors.mjs']],
   ['lint', 'npx', ['eslint', '--max-warnings', '0', 'src', 'test', 'bench', 'examples']],
   ['format', 'npx', ['prettier', '--check', '--log-level', 'warn', '.']],
-  ['dead code', 'npx', ['knip', '--no-progress']],
+  ['dead code', 'node', ['tools/dead-code.mjs']],
 ];
 let failed = 0;
 for (const [name, command, args] of steps) {

@@ -220,6 +220,12 @@ export class NodeDisk implements Disk {
     });
   }
 
+  async rename(from: string, to: string): Promise<void> {
+    await promised(to, (done) => {
+      fs.rename(from, to, done);
+    });
+  }
+
   unlinkNow(path: string): void {
     attempt(path, () => {
       fs.unlinkSync(path);

@@ -59,7 +59,8 @@ export interface Disk {
   makeDirectoryNow(path: string): void;
   renameNow(from: string, to: string): void;
   unlinkNow(path: string): void;
-  /** For big files: to free their blocks can take the kernel a tenth of a second. */
+  /** For big files: to free the blocks of one that goes can take the kernel a tenth of a second. */
+  rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   syncDirectoryNow(path: string): void;
   syncDirectory(path: string): Promise<void>;

@@ -87,7 +87,8 @@ for (const [name, make] of [
       }
       disk.makeDirectoryNow(`${root}/d/e`);
       disk.makeDirectoryNow(`${root}/d/e`);
-      disk.renameNow(`${root}/a`, `${root}/b`);
+      disk.renameNow(`${root}/a`, `${root}/x`);
+      await disk.rename(`${root}/x`, `${root}/b`);
       await disk.unlink(`${root}/c`);
       const entries = disk.listNow(root).sort((x, y) => (x.name < y.name ? -1 : 1));
       assert.deepEqual(entries, [

@@ -162,6 +162,11 @@ export class SimDisk implements Disk {
     });
   }
 
+  async rename(from: string, to: string): Promise<void> {
+    await this.later('rename', from);
+    this.renameNow(from, to);
+  }
+
   unlinkNow(path: string): void {
     this.enter('unlink', path);
     if (!this.image.lookup(path)) throw this.error('ENOENT', path);

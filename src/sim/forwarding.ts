@@ -36,6 +36,10 @@ export class ForwardingDisk implements Disk {
     this.inner.renameNow(from, to);
   }
 
+  rename(from: string, to: string): Promise<void> {
+    return this.inner.rename(from, to);
+  }
+
   unlinkNow(path: string): void {
     this.inner.unlinkNow(path);
   }

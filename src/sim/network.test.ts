@@ -55,7 +55,7 @@ async function connected(quality: Partial<LinkQuality>): Promise<Pair> {
   const near = new Side();
   const far = new Side();
   await network.portOf(host('server'), server.host, null).listen(server, (socket) => {
-    far.socket = socket as SimSocket;
+    far.socket = socket;
     return far;
   });
   network.dial(host('client'), '10.0.0.1', server, {

@@ -25,7 +25,7 @@ const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests\n
 /** What the beginning of an answer to a word looks like, where that is certain. */
 const BEGINNINGS: Readonly<Record<string, RegExp>> = {
   ruok: /^imok$/,
-  isro: /^rw$/,
+  isro: /^(?:rw|null)$/,
   srvr: /^Zookeeper version: /,
   stat: /^Zookeeper version: /,
   mntr: /^zk_version\t/,

@@ -52,10 +52,10 @@ export class ServerTap implements Tap {
     return this.#heard.get(sessionId);
   }
 
-  /** The server itself has stopped reading what the session sends. */
+  /** The session's client does not take its answers, so the server takes none of its requests. */
   isHeldBack(sessionId: bigint): boolean {
     for (const [socket, stream] of this.#streams) {
-      if (stream.sessionId === sessionId && socket.isPaused) return true;
+      if (stream.sessionId === sessionId && isDeaf(socket)) return true;
     }
     return false;
   }
@@ -88,8 +88,7 @@ export class ServerTap implements Tap {
 
   onArrival(socket: SimSocket): void {
     const stream = this.#streams.get(socket);
-    // what the server holds back from itself is back-pressure, not inattention
-    if (stream === undefined || socket.isEnding || socket.isPaused) return;
+    if (stream === undefined || socket.isEnding || isDeaf(socket)) return;
     stream.lastArrivalMs = this.#timeline.nowMs;
     const heard = stream.sessionId === null ? undefined : this.#heard.get(stream.sessionId);
     if (heard !== undefined) heard.arrivedMs = this.#timeline.nowMs;
@@ -104,6 +103,10 @@ export class ServerTap implements Tap {
   }
 
   onGone(socket: SimSocket): void {
+    const id = this.#streams.get(socket)?.sessionId ?? null;
+    const heard = id === null ? undefined : this.#heard.get(id);
+    // what its connection took to the grave nobody can have read
+    if (heard !== undefined) heard.arrivedMs = Math.min(heard.arrivedMs, heard.readMs);
     this.#streams.delete(socket);
   }
 
@@ -134,4 +137,9 @@ export class ServerTap implements Tap {
       );
     }
   }
+}
+
+/** What lies unread because the client itself does not read is the client's affair. */
+function isDeaf(socket: SimSocket): boolean {
+  return socket.isPaused && socket.pendingBytes > 0;
 }

@@ -209,8 +209,8 @@ export class SnapshotEncoder {
 
   /** Between two items: sends a full block on its way, and ends the slice when its time is over. */
   async #breathe(): Promise<void> {
+    this.#sumUp();
     if (this.#writer.pos >= blockBytes) {
-      this.#sumUp();
       const full = this.#writer;
       await this.#output.put(full.bytes, full.pos);
       this.#writer = this.#other;

@@ -65,7 +65,7 @@ export async function writeSnapshot(
       file.closeNow();
     }
     const path = join(directory, name);
-    disk.renameNow(unfinished, path);
+    await disk.rename(unfinished, path);
     await parts.syncDirectory(directory);
     logger.info('snapshot written', {
       file: path,

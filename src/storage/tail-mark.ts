@@ -13,7 +13,7 @@
  * they do not match (Apache's server ran here since, a tool rewrote the log) it says nothing.
  */
 import { adler32 } from '../protocol/adler32.js';
-import { formatHex, type Zxid } from '../protocol/zxid.js';
+import type { Zxid } from '../protocol/zxid.js';
 import { DiskError, type Disk, type DiskFile } from '../ports/disk.js';
 import { join } from './names.js';
 
@@ -32,10 +32,6 @@ export interface TailMark {
   readonly offset: number;
   /** Of the last record's payload, 0 when there is none yet. */
   readonly checksum: number;
-}
-
-export function describeTailMark(mark: TailMark): string {
-  return `log.${formatHex(mark.logZxid)} up to byte ${mark.offset}`;
 }
 
 /** What the last process left; null when there is nothing that can be believed. */

@@ -180,9 +180,8 @@ test('listeners hear of each change in order, about znodes that can be read', ()
       const found = it.tree.findPath(it.tree.pathOf(node)) === node;
       const data = Buffer.from(it.tree.data(node) ?? []).toString();
       const acl = it.tree.aclOf(node)[0]?.id.id ?? '';
-      heard.push(
-        `${kind} ${it.tree.pathOf(node)} in ${it.tree.pathOf(parent)} ${data} ${acl} ${found}`,
-      );
+      const where = parent === NO_NODE ? 'nothing' : it.tree.pathOf(parent);
+      heard.push(`${kind} ${it.tree.pathOf(node)} in ${where} ${data} ${acl} ${found}`);
     },
   };
   it.apply(kit.create('/a', { data: 'x', acl: kit.digestAcl('u') }));
@@ -195,7 +194,7 @@ test('listeners hear of each change in order, about znodes that can be read', ()
     'created /a in / x u true',
     'created /a/b in /a  anyone true',
     'dataChanged /a in / y u true',
-    'dataChanged / in / z anyone true',
+    'dataChanged / in nothing z anyone true',
     'deleted /a/b in /a  anyone false',
     'deleted /a in / y u false',
   ]);

@@ -125,9 +125,7 @@ export class Arena {
     const taken = this.#taken[page]! - 1;
     this.#taken[page] = taken;
     if (wasFull) this.#link(page, sizeClass);
-    // the last page of its size stays: a znode that comes and goes must not turn pages over
-    const isOnly = this.#partial[sizeClass] === page && this.#next[page] === NONE;
-    if (taken === 0 && !isOnly) this.#closePage(page, sizeClass);
+    if (taken === 0) this.#closePage(page, sizeClass);
   }
 
   #openPage(sizeClass: number): number {

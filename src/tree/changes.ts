@@ -57,7 +57,7 @@ const BIG_CRC_BYTES = 1024;
 /**
  * Who is told of changes, in the order in which they are applied, each when it is complete. A deleted
  * znode can still be read (path, stat, ACL, data) during the call, and its parent still counts it;
- * it can no longer be found. The tree must not be changed during the call.
+ * it can no longer be found. The root's parent is NO_NODE. The tree must not be changed meanwhile.
  */
 export interface TreeListener {
   onChange(kind: 'created' | 'deleted' | 'dataChanged', node: NodeId, parent: NodeId): void;

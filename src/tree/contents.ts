@@ -4,6 +4,7 @@
  * an array of its own. Only the last name of a path is stored: a znode found by its hash is verified
  * by walking up the names, which is also how its path is written.
  */
+import { assert } from '../base/assert.js';
 import { pathHash } from '../protocol/paths.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
 import { copyBytes, equalBytes, utf16Length } from './bytes.js';
@@ -219,6 +220,7 @@ export class Contents {
 
   /** Bytes of the path; 0 for the root, whose path is empty here. */
   pathLengthOf(id: NodeId): number {
+    assert(id !== NO_NODE, 'only a znode has a path');
     let length = 0;
     for (let node = id; node !== ROOT; node = this.nodes.get(node, W_PARENT)) {
       length += 1 + this.nameLengthOf(node);

@@ -25,7 +25,7 @@ import {
   type NodeId,
 } from './node-store.js';
 
-export { statBytes, statPersistedBytes } from '../protocol/limits.js';
+export { statBytes } from '../protocol/limits.js';
 
 export function putInt(out: Uint8Array, pos: number, value: number): void {
   out[pos] = value >>> 24;

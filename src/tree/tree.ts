@@ -26,13 +26,12 @@ import { Siblings } from './siblings.js';
 import { TreeView } from './tree-view.js';
 import { ChildListing, DescendantCount, TreeWalk, type WalkParts } from './walk.js';
 
-export type { Acl, AclTable } from './acl-table.js';
+export type { Acl } from './acl-table.js';
 export type { DigestVerdict } from './apply.js';
 export type { TreeListener } from './changes.js';
 export { TreeLoadError } from './errors.js';
 export type { Pin } from './graveyard.js';
 export { NO_NODE, OwnerKind, ROOT, type NodeId } from './node-store.js';
-export { TreeView } from './tree-view.js';
 export type { ChildListing, DescendantCount, TreeWalk } from './walk.js';
 
 export interface TreeOptions {

@@ -32,6 +32,9 @@ class DiskThrough implements Disk {
   renameNow(from: string, to: string): void {
     this.inner.renameNow(from, to);
   }
+  rename(from: string, to: string): Promise<void> {
+    return this.inner.rename(from, to);
+  }
   unlinkNow(path: string): void {
     this.inner.unlinkNow(path);
   }
@@ -146,8 +149,8 @@ class NoUnfinishedNames extends DiskThrough {
   override existsNow(path: string): boolean {
     return NoUnfinishedNames.#final(path) === path && super.existsNow(path);
   }
-  override renameNow(from: string, to: string): void {
-    if (NoUnfinishedNames.#final(from) !== to) super.renameNow(from, to);
+  override async rename(from: string, to: string): Promise<void> {
+    if (NoUnfinishedNames.#final(from) !== to) await super.rename(from, to);
   }
 }
 
