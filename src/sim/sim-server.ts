@@ -67,6 +67,7 @@ export class SimServer {
   /** Set: the process dies when it makes its n-th disk call from now. */
   #dieAtCall: { left: number; readonly kind: KillKind } | null = null;
   #wallOffsetMs: number;
+  #isRetired = false;
   starts = 0;
   kills = 0;
 
@@ -101,7 +102,7 @@ export class SimServer {
   }
 
   start(): void {
-    if (this.#process !== null) return;
+    if (this.#process !== null || this.#isRetired) return;
     const { timeline, random, trace, witness, config, pace, sabotage } = this.#parts;
     this.starts++;
     this.#faultsSeen = 0;
@@ -172,6 +173,11 @@ export class SimServer {
   /** Whatever was planned for it does not happen. */
   spare(): void {
     this.#dieAtCall = null;
+  }
+
+  /** Nobody starts it any more. */
+  retire(): void {
+    this.#isRetired = true;
   }
 
   /** Nothing runs for so long, and then everything at once. */

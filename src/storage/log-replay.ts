@@ -14,6 +14,7 @@
 import type { Disk } from '../ports/disk.js';
 import type { Logger } from '../ports/logger.js';
 import { formatZxid, zxidHigh, zxidLow, zxidOfParts, type Zxid } from '../protocol/zxid.js';
+import { OpCode } from '../protocol/opcodes.js';
 import { follows, isAfter } from './continuity.js';
 import { LogReader, type LogTail } from './log-reader.js';
 import type { LogName } from './names.js';
@@ -154,6 +155,7 @@ export class LogReplay {
       // what the snapshot holds already
       const isNew = isAfter(high, low, this.#lastHigh, this.#lastLow);
       if (!isNew && this.#hasLast && this.#txnCount === 0) continue;
+      if (!isNew && this.#isEchoedError(reader)) continue;
       this.#expect(log, reader.offset, high, low);
       onTxn(reader.bytes, reader.payloadStart, reader.payloadEnd, high, low);
       this.#hasLast = true;
@@ -166,6 +168,17 @@ export class LogReplay {
       }
     }
     return count;
+  }
+
+  /**
+   * Apache logs the error of a request that it could not read under the zxid of the transaction
+   * before it, once more. It changes nothing, and is no sign of damage.
+   */
+  #isEchoedError(reader: LogReader): boolean {
+    if (!this.#hasLast) return false;
+    const isEcho = reader.zxidHigh === this.#lastHigh && reader.zxidLow === this.#lastLow;
+    const view = new DataView(reader.bytes.buffer, reader.bytes.byteOffset);
+    return isEcho && view.getInt32(reader.payloadStart + TXN_TYPE_AT) === OpCode.error;
   }
 
   #marks(log: LogName): boolean {
@@ -259,6 +272,8 @@ export class LogReplay {
   }
 }
 
+/** In a transaction's header, behind client, cxid, zxid and time. */
+const TXN_TYPE_AT = 28;
 const repairAdvice =
   'Look at it with zkTxnLogToolkit.sh; restore a backup, or replace this server by a new one, ' +
   'or cut the log there (zkTxnLogToolkit.sh -c) if the loss is acceptable';

@@ -51,7 +51,10 @@ function step(c: number, word: number): number {
   );
 }
 
-/** The digest of the znode whose record begins at `at`. Unsigned. */
+/**
+ * The digest of the znode whose record begins at `at`, signed: what is passed around a million times a
+ * second should fit into a register.
+ */
 export function digestOfRecord(segment: Int32Array, at: number): number {
   let c = ~segment[at + W_CRC]!;
   c = step(c, segment[at + W_CZXID]!);
@@ -69,7 +72,7 @@ export function digestOfRecord(segment: Int32Array, at: number): number {
   c = step(c, segment[at + W_AVERSION]!);
   c = step(c, segment[at + W_OWNER]!);
   c = step(c, segment[at + W_OWNER + 1]!);
-  return ~c >>> 0;
+  return ~c;
 }
 
 /** Where the fields of a digest lie in a persisted stat: pzxid comes third, not last. */
@@ -87,14 +90,14 @@ export function digestOfStat(crcAfterData: number, stat: Uint8Array, pos: number
   return crc32(stat, pos + STAT_HEAD_BYTES, pos + STAT_PZXID, pzxid);
 }
 
-/** A sum modulo 2^64 of unsigned 32-bit numbers. */
+/** A sum modulo 2^64 of unsigned 32-bit numbers, given signed or unsigned. */
 export class DigestSum {
   /** Both halves unsigned. */
   high = 0;
   low = 0;
 
   add(value: number): void {
-    const low = this.low + value;
+    const low = this.low + (value >>> 0);
     if (low > 0xffff_ffff) {
       this.low = low - 0x1_0000_0000;
       this.high = (this.high + 1) >>> 0;
@@ -104,7 +107,7 @@ export class DigestSum {
   }
 
   subtract(value: number): void {
-    const low = this.low - value;
+    const low = this.low - (value >>> 0);
     if (low < 0) {
       this.low = low + 0x1_0000_0000;
       this.high = (this.high - 1) >>> 0;

@@ -282,7 +282,8 @@ export class TreeView {
   /** What the znode adds to the digest, unsigned; 0 when it is not part of it. */
   digestOf(id: NodeId): number {
     if (!this.isInDigest(id)) return 0;
-    return digestOfRecord(this.#contents.nodes.segmentOf(id), this.#contents.nodes.offsetOf(id));
+    const { nodes } = this.#contents;
+    return digestOfRecord(nodes.segmentOf(id), nodes.offsetOf(id)) >>> 0;
   }
 
   /** CRC-32 of path and data, unsigned: what `digestOfStat` carries on from. 0 outside the digest. */

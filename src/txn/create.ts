@@ -59,7 +59,7 @@ export function prepareCreate(asked: number, context: PrepareContext, out: Write
     return ErrorCode.noChildrenForEphemerals;
   }
   const cversion = (parentCversion + 1) | 0;
-  if (context.options.enforceQuota && !withinQuota(context, parentPath, Math.max(0, dataLength))) {
+  if (context.options.enforceQuota && !withinQuota(context, created, Math.max(0, dataLength))) {
     return ErrorCode.quotaExceeded;
   }
 
@@ -130,8 +130,8 @@ export function sequenceSuffix(cversion: number): string {
   return `-${String(-cversion).padStart(9, '0')}`;
 }
 
-function withinQuota(context: PrepareContext, parentPath: string, bytes: number): boolean {
-  const verdict = judgeQuota(context.tree, parentPath, bytes, 1);
+function withinQuota(context: PrepareContext, path: string, bytes: number): boolean {
+  const verdict = judgeQuota(context.tree, path, bytes, 1);
   if (verdict.kind === 'within') return true;
   context.options.onQuotaExceeded(verdict.message);
   return verdict.kind !== 'hardExceeded';

@@ -36,18 +36,15 @@ export type QuotaVerdict =
 
 const WITHIN: QuotaVerdict = { kind: 'within' };
 
-/** What the quota above `parentPath` says to adding that many bytes and znodes. */
+/** What the nearest quota on or above `path` says to adding that many bytes and znodes there. */
 export function judgeQuota(
   tree: Tree,
-  parentPath: string,
+  path: string,
   bytesDifference: number,
   countDifference: number,
 ): QuotaVerdict {
-  const parent = tree.findPath(parentPath);
-  if (parent === 0) return WITHIN;
-  const root = tree.quotaRootOf(parent);
-  if (root === 0) return WITHIN;
-  const rootPath = tree.pathOf(root);
+  const rootPath = tree.quotaPathOf(path);
+  if (rootPath === null) return WITHIN;
   const limits = quotaAt(tree, rootPath, 'zookeeper_limits');
   const used = quotaAt(tree, rootPath, 'zookeeper_stats');
   if (limits === null || used === null) return WITHIN;

@@ -108,6 +108,8 @@ export class Load {
       return { op: OpCode.multi, body: body.multi(parts) };
     }
     if (dice < 94) return this.#quota();
+    // Apache logs its error under the zxid before it, once more
+    if (dice < 96) return { op: OpCode.setData, body: Uint8Array.of(0, 0) };
     return { op: OpCode.getData, body: body.pathAndWatch(this.#path(), false) };
   }
 

@@ -192,7 +192,8 @@ public final class TreeDigests {
         setData("/q/a", "1", 1);
         delete("/q/b/c");
         create("/zookeeper/quota/q/b", "", OPEN, 0, 3);
-        create("/zookeeper/quota/q/b/zookeeper_limits", "count=5,bytes=-1=;byteHardLimit=7", OPEN, 0, 1);
+        String limits = "count=5,bytes=-1=;byteHardLimit=7";
+        create("/zookeeper/quota/q/b/zookeeper_limits", limits, OPEN, 0, 1);
         create("/zookeeper/quota/q/b/zookeeper_stats", "", OPEN, 0, 2);
         create("/q/b/d", "12", OPEN, 0, 2);
         create("/q/e", "12", OPEN, SESSION_1, 3);
@@ -297,7 +298,8 @@ public final class TreeDigests {
             break;
         case 2: case 3:
             boolean isEphemeral = random.nextBoolean();
-            keep(header(session, OpCode.create2), new CreateTxn(path, data, acl, isEphemeral, cversion));
+            CreateTxn txn = new CreateTxn(path, data, acl, isEphemeral, cversion);
+            keep(header(session, OpCode.create2), txn);
             break;
         case 4:
             keep(header(0, OpCode.createContainer), new CreateContainerTxn(path, data, acl, cversion));
@@ -339,7 +341,8 @@ public final class TreeDigests {
         int cversion = tree.getNode("/").stat.getCversion();
         String created = freshChild(random, "");
         if (created != null) {
-            parts.add(new CreateTxn(created, randomData(random), randomAcl(random), false, cversion + 1));
+            byte[] data = randomData(random);
+            parts.add(new CreateTxn(created, data, randomAcl(random), false, cversion + 1));
             parts.add(random.nextBoolean() ? OpCode.create : OpCode.create2);
             parts.add(new SetDataTxn(created, randomData(random), 1));
             parts.add(OpCode.setData);
@@ -555,7 +558,8 @@ public final class TreeDigests {
         apply(header(session, OpCode.multi), new MultiTxn(txns));
     }
 
-    private static CreateTxn createTxn(String path, String data, List<ACL> acl, boolean ephemeral, int cversion) {
+    private static CreateTxn createTxn(
+            String path, String data, List<ACL> acl, boolean ephemeral, int cversion) {
         return new CreateTxn(path, bytes(data), acl, ephemeral, cversion);
     }
 
@@ -658,8 +662,8 @@ public final class TreeDigests {
         List<String> owners = new ArrayList<>();
         ephemerals.forEach((session, paths) -> owners.add("\"" + session + "\":" + strings(paths)));
         out.println("{\"nodes\":[" + String.join(",", nodes) + "],\"ephemerals\":{"
-            + String.join(",", owners) + "},\"containers\":" + strings(new TreeSet<>(tree.getContainers()))
-            + ",\"ttls\":" + strings(new TreeSet<>(tree.getTtls())) + ",\"nodeCount\":"
+            + String.join(",", owners) + "},\"containers\":"
+            + strings(new TreeSet<>(tree.getContainers())) + ",\"ttls\":" + strings(new TreeSet<>(tree.getTtls())) + ",\"nodeCount\":"
             + tree.getNodeCount() + ",\"approximateDataSize\":" + tree.cachedApproximateDataSize()
             + ",\"ephemeralCount\":" + tree.getEphemeralsCount() + ",\"aclCount\":" + tree.aclCacheSize()
             + ",\"lastZxid\":\"" + Long.toHexString(tree.lastProcessedZxid) + "\",\"digest\":\""
