@@ -18,7 +18,9 @@ const texts = new Map(sources.map((file) => [file, readFileSync(file, 'utf8')]))
 const isRoot = (file) => {
   const path = relative(root, file);
   return (
-    /^src\/[^/]+\.ts$|^src\/bin\/|^src\/cli\/main\.ts$|\.test\.ts$|^examples\/|\/main\.ts$/.test(path) ||
+    /^src\/[^/]+\.ts$|^src\/bin\/|^src\/cli\/main\.ts$|\.test\.ts$|^examples\/|\/main\.ts$/.test(
+      path,
+    ) ||
     /^test\/soak\.ts$|^test\/conformance\/(differential|cross-load)\.ts$/.test(path) ||
     /^bench\/(loop-probe|tree-memory)\.ts$/.test(path)
   );
@@ -36,7 +38,8 @@ for (const [file, text] of texts) {
   if (!isRoot(file) && !imported.has(file)) problems.push(`${path}: nothing imports it`);
   // the codec's public entry re-exports all of it
   if (path.startsWith('src/protocol/')) continue;
-  const exported = /^export (?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type) (\w+)/gm;
+  const exported =
+    /^export (?:abstract )?(?:async )?(?:const|let|function\*?|class|interface|type) (\w+)/gm;
   for (const [, name] of text.matchAll(exported)) {
     const word = new RegExp(`\\b${name}\\b`, 'g');
     const inOwn = (text.match(word) ?? []).length;

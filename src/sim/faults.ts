@@ -85,7 +85,6 @@ export class Faults {
       }
       case 'flush':
       case 'sync':
-      case 'syncDirectory':
         return { kind: random.chance(0.5) ? 'error' : 'clean', code: 'EIO' };
       case 'open':
         return { kind: 'error', code: random.pick(['EMFILE', 'EIO', 'ENOSPC']) };

@@ -295,7 +295,8 @@ export class SimNetwork {
     this.#timeline.after(tripMs, () => {
       const reception = this.reception(from);
       if (reception === 'ignored') return;
-      const listening = this.#listening.get(keyOf(to.host, to.port));
+      const key = keyOf(to.host, to.port);
+      const listening = this.#listening.get(key);
       if (reception === 'refused' || listening === undefined) {
         this.#timeline.after(tripMs, () => {
           told.onRefused();
@@ -304,8 +305,9 @@ export class SimNetwork {
       }
       const link = this.#join(host, from, listening, to, quality);
       listening.host.post(() => {
-        // its kernel took the connection long before; the process hears of it now
-        if (!link.far.isClosed) link.far.serve(listening.accept(link.far));
+        // its kernel took the connection long before; the process hears of it now, if it still cares
+        if (this.#listening.get(key) !== listening) this.reset(link);
+        else if (!link.far.isClosed) link.far.serve(listening.accept(link.far));
       });
       this.#timeline.after(tripMs, () => {
         told.onOpen(link.near);
@@ -333,6 +335,13 @@ export class SimNetwork {
     for (const link of this.#linksOf(host)) {
       (link.near.host === host ? link.near : link.far).vanish();
     }
+  }
+
+  /** Sockets that a host has not closed. */
+  openSocketsOf(host: Host): SimSocket[] {
+    return this.#linksOf(host)
+      .map((link) => (link.near.host === host ? link.near : link.far))
+      .filter((socket) => !socket.isClosed);
   }
 
   reset(link: Link): void {

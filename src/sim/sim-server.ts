@@ -143,7 +143,8 @@ export class SimServer {
       server.stop().then(
         () => {
           if (process.isDead) return;
-          this.#checkTimers(process);
+          this.#checkLeftovers(process);
+          this.#parts.network.closeHost(process);
           this.#forget(process);
           onDown();
         },
@@ -192,10 +193,13 @@ export class SimServer {
     if (this.#process !== null) this.#process.clock.wallOffsetMs += byMs;
   }
 
-  #checkTimers(process: SimProcess): void {
+  /** A server that has stopped keeps nothing that would keep its process alive. */
+  #checkLeftovers(process: SimProcess): void {
+    const { network, fail } = this.#parts;
     const { pendingTimers } = process.clock;
-    if (pendingTimers === 0) return;
-    this.#parts.fail('S25', `${pendingTimers} timers are left after the server stopped`);
+    if (pendingTimers > 0) fail('S25', `${pendingTimers} timers are left after the server stopped`);
+    const open = network.openSocketsOf(process).length;
+    if (open > 0) fail('S25', `${open} connections are left after the server stopped`);
   }
 
   #forget(process: SimProcess): void {

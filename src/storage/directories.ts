@@ -78,6 +78,7 @@ function prepare(disk: Disk, path: string, what: string, autoCreate: boolean): v
       }
       createDurably(disk, path);
     }
+    rememberParents(disk, path);
   } catch (error) {
     throw startErrorOf(error, `Creating the ${what} directory ${path}`, dataDirectory);
   }
@@ -89,6 +90,20 @@ function createDurably(disk: Disk, path: string): void {
   for (let at = path; !disk.existsNow(at); at = directoryOf(at)) parents.push(directoryOf(at));
   disk.makeDirectoryNow(path);
   for (const parent of parents) disk.syncDirectoryNow(parent);
+}
+
+/**
+ * An earlier start may have made the directory and died before its name was durable; nobody can tell
+ * from looking, so every start makes sure. A parent that is not ours to open was not made by us.
+ */
+function rememberParents(disk: Disk, path: string): void {
+  for (const parent of [directoryOf(path), directoryOf(directoryOf(path))]) {
+    try {
+      disk.syncDirectoryNow(parent);
+    } catch (error) {
+      if (!(error instanceof DiskError) || !['EACCES', 'EPERM'].includes(error.code)) throw error;
+    }
+  }
 }
 
 function probe(disk: Disk, directory: string): void {

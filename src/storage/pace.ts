@@ -8,14 +8,17 @@ import type { Clock } from '../ports/clock.js';
 export class Pace {
   readonly #clock: Clock;
   readonly #sliceMs: number;
+  readonly #restMs: number;
   #startedMs: number;
   /** A simulated clock stands still within a turn: there the number of questions is the measure. */
   #questions = 0;
   static readonly #questionsMax = 4096;
 
-  constructor(clock: Clock, sliceMs: number) {
+  /** `restMs`: how long others have the loop between two slices; 0: one turn of it. */
+  constructor(clock: Clock, sliceMs: number, restMs = 0) {
     this.#clock = clock;
     this.#sliceMs = sliceMs;
+    this.#restMs = restMs;
     this.#startedMs = clock.monotonicMs();
   }
 
@@ -27,7 +30,8 @@ export class Pace {
   /** Resolves in a later turn of the loop, when a new slice has begun. */
   async rest(): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#clock.soon(resolve);
+      if (this.#restMs > 0) this.#clock.after(this.#restMs, resolve);
+      else this.#clock.soon(resolve);
     });
     this.restart();
   }

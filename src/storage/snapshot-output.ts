@@ -18,7 +18,10 @@ export class SnapshotOutput {
   readonly #compression: SnapshotCompression;
   readonly #compressions: Compression;
   readonly #pace: Pace;
+  /** Made durable after each so many bytes; null: all at the end. */
+  readonly #syncEveryBytes: number | null;
   #position = 0;
+  #syncedTo = 0;
   #last: Promise<void> = Promise.resolve();
 
   constructor(
@@ -26,11 +29,13 @@ export class SnapshotOutput {
     compression: SnapshotCompression,
     compressions: Compression,
     pace: Pace,
+    syncEveryBytes: number | null,
   ) {
     this.#file = file;
     this.#compression = compression;
     this.#compressions = compressions;
     this.#pace = pace;
+    this.#syncEveryBytes = syncEveryBytes;
   }
 
   /** Of the file so far. */
@@ -80,6 +85,11 @@ export class SnapshotOutput {
     const position = this.#position;
     this.#position += length;
     await this.#file.write(bytes, 0, length, position);
+    // all at once at the end, the disk would be busy with it for as long as a hundred commits take
+    if (this.#syncEveryBytes === null) return;
+    if (this.#position - this.#syncedTo < this.#syncEveryBytes) return;
+    this.#syncedTo = this.#position;
+    await this.#file.sync();
   }
 
   async #snappy(bytes: Uint8Array, length: number): Promise<Uint8Array> {

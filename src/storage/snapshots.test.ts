@@ -189,13 +189,15 @@ test('writing a snapshot gives way again and again', async () => {
   const clock: Clock = {
     ...stillClock,
     monotonicMs: () => (nowMs += 0.25),
-    soon(run) {
+    after(delayMs, run) {
       turns++;
       longestMs = Math.max(longestMs, nowMs - turnBeganMs);
       setImmediate(() => {
+        nowMs += delayMs;
         turnBeganMs = nowMs;
         run();
       });
+      return { cancel: () => undefined };
     },
   };
   await write(freshDisk(), tree, [], { clock });
