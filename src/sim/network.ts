@@ -80,6 +80,11 @@ export class SimSocket implements Socket {
     return this.#isClosed;
   }
 
+  /** A process has accepted it. */
+  get isServed(): boolean {
+    return this.#handler !== null;
+  }
+
   /** Its process has said the last word; what still comes in is nobody's. */
   get isEnding(): boolean {
     return this.#isEnding;
@@ -337,11 +342,11 @@ export class SimNetwork {
     }
   }
 
-  /** Sockets that a host has not closed. */
+  /** Sockets that a host was given and has not closed. */
   openSocketsOf(host: Host): SimSocket[] {
     return this.#linksOf(host)
       .map((link) => (link.near.host === host ? link.near : link.far))
-      .filter((socket) => !socket.isClosed);
+      .filter((socket) => socket.isServed && !socket.isClosed);
   }
 
   reset(link: Link): void {
