@@ -195,11 +195,12 @@ export class SimServer {
 
   /** A server that has stopped keeps nothing that would keep its process alive. */
   #checkLeftovers(process: SimProcess): void {
-    const { network, fail } = this.#parts;
+    const { network } = this.#parts;
     const { pendingTimers } = process.clock;
-    if (pendingTimers > 0) fail('S25', `${pendingTimers} timers are left after the server stopped`);
+    if (pendingTimers > 0)
+      this.#parts.fail('S25', `${pendingTimers} timers are left after the server stopped`);
     const open = network.openSocketsOf(process).length;
-    if (open > 0) fail('S25', `${open} connections are left after the server stopped`);
+    if (open > 0) this.#parts.fail('S25', `${open} connections are left after the server stopped`);
   }
 
   #forget(process: SimProcess): void {
