@@ -5,7 +5,6 @@
 import { AddWatchMode, EventType, WatcherType } from '../protocol/events.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { ErrorCode } from '../protocol/errors.js';
-import type { SetWatches2 } from '../protocol/records.js';
 import type { RequestBody } from './requests.js';
 
 export class ClientWatches {
@@ -23,15 +22,22 @@ export class ClientWatches {
     return this.#all().every((set) => set.size === 0);
   }
 
-  /** The request that sets all of them again. */
-  again(relativeZxid: bigint): SetWatches2 {
-    return {
+  /** The request that sets all of them again: its older form where that says it all. */
+  again(relativeZxid: bigint): RequestBody {
+    const oneShot = {
       relativeZxid,
       dataWatches: [...this.#data],
       existWatches: [...this.#exist],
       childWatches: [...this.#child],
-      persistentWatches: [...this.#persistent],
-      persistentRecursiveWatches: [...this.#recursive],
+    };
+    if (this.#persistent.size + this.#recursive.size === 0) {
+      return { op: OpCode.setWatches, value: oneShot };
+    }
+    const persistentWatches = [...this.#persistent];
+    const persistentRecursiveWatches = [...this.#recursive];
+    return {
+      op: OpCode.setWatches2,
+      value: { ...oneShot, persistentWatches, persistentRecursiveWatches },
     };
   }
 

@@ -168,7 +168,8 @@ export class SimClient implements Host {
   }
 
   #send(connection: ClientConnection, body: RequestBody, isMangled = false): SentRequest {
-    const special = body.op === OpCode.setWatches2 ? SpecialXid.setWatches : null;
+    const isAgain = body.op === OpCode.setWatches || body.op === OpCode.setWatches2;
+    const special = isAgain ? SpecialXid.setWatches : null;
     const xid = special ?? (this.#xid = nextXid(this.#xid));
     return connection.send(this.#writer, xid, body, isMangled);
   }
@@ -320,12 +321,7 @@ export class SimClient implements Host {
   #resume(connection: ClientConnection): void {
     connection.hasResumed = true;
     if (this.#authText !== '') this.#sendAuth(connection);
-    if (!this.#watches.isEmpty) {
-      this.#send(connection, {
-        op: OpCode.setWatches2,
-        value: this.#watches.again(this.#lastZxid),
-      });
-    }
+    if (!this.#watches.isEmpty) this.#send(connection, this.#watches.again(this.#lastZxid));
   }
 
   #sendAuth(connection: ClientConnection): void {

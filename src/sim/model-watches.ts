@@ -5,7 +5,7 @@
 import { AddWatchMode, EventType, WatcherType } from '../protocol/events.js';
 import { parentOf } from '../protocol/paths.js';
 import { Perms } from '../protocol/perms.js';
-import type { ACL, SetWatches2 } from '../protocol/records.js';
+import type { ACL, SetWatches, SetWatches2 } from '../protocol/records.js';
 import type { AuthId } from './history.js';
 import type { Change, Model } from './model.js';
 
@@ -96,7 +96,7 @@ export class ModelWatches {
    * What a client that sets its watches again is told at once of what it missed (W5). It named the
    * paths itself, so no ACL is asked.
    */
-  setAgain(asked: SetWatches2): OwedEvent[] {
+  setAgain(asked: SetWatches & Partial<SetWatches2>): OwedEvent[] {
     const owed: OwedEvent[] = [];
     const model = this.#model;
     const tell = (type: number, path: string): void => {
@@ -153,7 +153,7 @@ export class ModelWatches {
   }
 }
 
-function paths(list: readonly (string | null)[] | null): string[] {
+function paths(list: readonly (string | null)[] | null | undefined): string[] {
   return (list ?? []).map((path) => path ?? '');
 }
 

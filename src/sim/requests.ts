@@ -23,6 +23,7 @@ import {
   type RemoveWatchesRequest,
   type SetACLRequest,
   type SetDataRequest,
+  type SetWatches,
   type SetWatches2,
   type SyncRequest,
 } from '../protocol/records.js';
@@ -47,6 +48,7 @@ export type RequestBody =
   | Op<typeof OpCode.addWatch, AddWatchRequest>
   | Op<typeof OpCode.checkWatches, CheckWatchesRequest>
   | Op<typeof OpCode.removeWatches, RemoveWatchesRequest>
+  | Op<typeof OpCode.setWatches, SetWatches>
   | Op<typeof OpCode.setWatches2, SetWatches2>
   | Op<typeof OpCode.getEphemerals, GetEphemeralsRequest>
   | Op<typeof OpCode.getAllChildrenNumber, GetAllChildrenNumberRequest>

@@ -56,6 +56,7 @@ export interface RunResult {
 
 /** What servers keep beyond their limits is bounded too: a read's worth of requests per connection. */
 const REQUESTS_PER_READ = 6000;
+const GONE_CONNECTIONS = 10;
 const BOUNDS_EVERY_MS = 100;
 const BIT_FLIPS = 3;
 /** Of the starts, those whose disk is recovered a second time. */
@@ -450,10 +451,11 @@ class Run {
     const server = this.#server.server;
     if (server === null) return;
     const { globalOutstandingLimit, juteMaxBufferBytes } = this.#parameters.config;
-    const connections = server.port.connections().size;
-    const requests = server.replica.outstandingCount + server.port.parkedCount;
-    // the server's own requests wait for nobody: at most one for each session and each znode
+    // requests of connections that are gone are still under way, and the server's own come on top:
+    // at most one for each session and each znode
+    const connections = server.port.connections().size + GONE_CONNECTIONS;
     const own = server.sessions.size + server.tree.nodeCount;
+    const requests = server.replica.outstandingCount + server.port.parkedCount;
     if (requests > globalOutstandingLimit + connections * REQUESTS_PER_READ + own) {
       this.#fail(
         'S25',

@@ -111,7 +111,7 @@ export class StoryCheck {
       this.#expect(reply, ErrorCode.marshallingError, null);
       return;
     }
-    if (body.op === OpCode.setWatches2) {
+    if (body.op === OpCode.setWatches || body.op === OpCode.setWatches2) {
       this.#onSetWatches(reply);
       return;
     }
@@ -147,9 +147,10 @@ export class StoryCheck {
   }
 
   #onSetWatches(reply: Reply): void {
-    const { request } = reply;
-    if (request.body.op !== OpCode.setWatches2 || this.#isOver(reply)) return;
-    const expected = this.#watches.setAgain(request.body.value);
+    const { body } = reply.request;
+    if (body.op !== OpCode.setWatches && body.op !== OpCode.setWatches2) return;
+    if (this.#isOver(reply)) return;
+    const expected = this.#watches.setAgain(body.value);
     const seen = this.#catchUp.map((event) => `${event.type} ${event.path}`).join(', ');
     const owed = expected.map((event) => `${event.type} ${event.path}`).join(', ');
     if (seen !== owed) this.#fail('W5', `after setWatches came [${seen}], due was [${owed}]`);
