@@ -175,8 +175,20 @@ export class Faults {
     const { timeline, random, parameters } = this.#world;
     const delayMs = -parameters.restartMs * Math.log(1 - random.fraction());
     timeline.after(delayMs, () => {
-      this.#world.server().start();
+      this.start();
     });
+  }
+
+  /** Starts the server; it may not get far (P4). */
+  start(): void {
+    const { random, parameters } = this.#world;
+    const server = this.#world.server();
+    if (server.isRunning) return;
+    if (this.#areOn && random.chance(parameters.relapse)) {
+      this.#hit('relapse');
+      server.killAtDiskCall(random.between(1, 60), random.pick(['process', 'machine'] as const));
+    }
+    server.start();
   }
 
   #onLink(what: string, act: (link: Link) => void): void {

@@ -53,6 +53,8 @@ export interface Parameters {
   readonly disk: DiskManners;
   readonly faults: FaultTimes;
   readonly restartMs: number;
+  /** The probability that a start, the first included, dies within its first disk calls. */
+  readonly relapse: number;
   readonly clients: readonly ClientTraits[];
   /** Four-letter words and garbage, in the mean so often. */
   readonly probeMs: number;
@@ -100,6 +102,7 @@ export function drawParameters(seed: number, random: SeededRandom): Parameters {
     },
     faults: drawFaults(random),
     restartMs: random.pick([50, 500, 3000]),
+    relapse: random.chance(0.25) ? 0.4 : 0,
     clients,
     probeMs: random.chance(0.3) ? random.pick([200, 2000]) : Infinity,
     walkStep: random.pick([0, 1, 3]),

@@ -133,7 +133,7 @@ class Run {
   async #play(): Promise<void> {
     const { baseZxid, config, safetyMs } = this.#parameters;
     if (baseZxid !== 0n) await writePast(this.#server.image, config, baseZxid);
-    this.#server.start();
+    this.#faults.start();
     for (const client of this.#clients) client.start();
     this.#watchBounds();
     await this.#advance(safetyMs, () => false);
