@@ -72,22 +72,27 @@ test("errors carry the system's code and the path", () => {
 
 test('fdatasync stays on the loop while it is quick, and comes back carefully', () => {
   const placement = new FsyncPlacement();
+  const [small, large] = [200, 20_000];
   for (let i = 0; i < 100; i++) {
-    assert.ok(placement.inline);
+    assert.ok(placement.isInline(large));
     placement.record(0.05, true);
   }
   assert.ok(Math.abs(placement.averageMs - 0.05) < 0.001);
+  for (let i = 0; i < 100; i++) placement.record(0.15, true);
+  assert.ok(placement.isInline(small) && !placement.isInline(large), 'between the two limits');
   placement.record(3, true);
-  assert.ok(!placement.inline, 'one stall is enough');
+  assert.ok(!placement.isInline(small), 'one stall is enough');
   for (let i = 0; i < 31; i++) placement.record(0.08, false);
-  assert.ok(!placement.inline);
+  assert.ok(!placement.isInline(small));
   placement.record(0.4, false);
   for (let i = 0; i < 31; i++) placement.record(0.08, false);
-  assert.ok(!placement.inline, 'the slow one in between begins the count again');
+  assert.ok(!placement.isInline(small), 'the slow one in between begins the count again');
   placement.record(0.08, false);
-  assert.ok(placement.inline);
-  for (let i = 0; i < 100; i++) placement.record(0.11, true);
-  assert.ok(!placement.inline, 'a little too slow is too slow');
+  assert.ok(placement.isInline(small) && !placement.isInline(large), 'it comes back carefully');
+  for (let i = 0; i < 100; i++) placement.record(0.05, true);
+  assert.ok(placement.isInline(large));
+  for (let i = 0; i < 100; i++) placement.record(0.26, true);
+  assert.ok(!placement.isInline(small), 'a little too slow is too slow');
 });
 
 test('gzip in pieces of any size, in members, and damaged', async () => {

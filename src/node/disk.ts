@@ -60,6 +60,8 @@ class NodeDiskFile implements DiskFile {
   /** The last promised call; the next one starts after it, whatever became of it. */
   #last: Promise<unknown> = Promise.resolve();
   #promises = 0;
+  /** Written since the last flush. */
+  #unflushedBytes = 0;
 
   constructor(path: string, fd: number, placement: FsyncPlacement) {
     this.path = path;
@@ -108,6 +110,7 @@ class NodeDiskFile implements DiskFile {
     } catch (error) {
       throw diskError(error, this.path);
     }
+    this.#unflushedBytes += end - start;
   }
 
   async write(bytes: Uint8Array, start: number, end: number, position: number): Promise<void> {
@@ -123,7 +126,9 @@ class NodeDiskFile implements DiskFile {
 
   flush(done: (error: DiskError | null) => void): void {
     const startedMs = performance.now();
-    if (this.#placement.inline && this.#promises === 0) {
+    const isInline = this.#placement.isInline(this.#unflushedBytes);
+    this.#unflushedBytes = 0;
+    if (isInline && this.#promises === 0) {
       let failure: DiskError | null = null;
       try {
         fs.fdatasyncSync(this.#fd);

@@ -89,6 +89,7 @@ export class Server {
       fsyncWarningMs: config.fsyncWarningThresholdMs,
       snapshotCompression: config.snapshotCompression,
       snapRetainCount: config.autopurgeSnapRetainCount,
+      autoCreateDirectories: config.dataDirAutoCreate,
       trustEmptySnapshot: config.snapshotTrustEmpty,
       autoCreateDb: config.dbAutoCreate,
       serializeLastProcessedZxid: config.serializeLastProcessedZxidEnabled,
@@ -240,6 +241,8 @@ export class Server {
     this.#pauses?.stop();
     await this.port.close();
     await this.replica.idle();
+    // the log has everything: a snapshot half written is not worth waiting for
+    this.#storage.abandonSnapshot();
     await this.snapshots.stop();
     this.#storage.close();
   }

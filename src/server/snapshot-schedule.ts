@@ -7,6 +7,7 @@
  */
 import type { Clock, Timer } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
+import { AbandonedError } from '../storage/pace.js';
 
 export interface SnapshotScheduleOptions {
   readonly snapCount: number;
@@ -17,7 +18,7 @@ export interface SnapshotScheduleOptions {
 }
 
 export interface SnapshotWork {
-  snapshot(): Promise<{ readonly file: string; readonly bytes: number }>;
+  snapshot(): Promise<unknown>;
   purge(): Promise<readonly string[]>;
   /** In [0, 1). */
   fraction(): number;
@@ -81,11 +82,11 @@ export class SnapshotSchedule {
     this.#draw();
     const startMs = this.#clock.monotonicMs();
     try {
-      const { file, bytes } = await this.#work.snapshot();
+      await this.#work.snapshot();
       this.lastDurationMs = Math.round(this.#clock.monotonicMs() - startMs);
       this.snapshotCount++;
-      this.#logger.info('snapshot written', { file, bytes, tookMs: this.lastDurationMs });
     } catch (problem) {
+      if (this.#isStopped && problem instanceof AbandonedError) return;
       const reason = problem instanceof Error ? problem.message : String(problem);
       this.#logger.error('snapshot failed; the older ones and the whole log remain', { reason });
     }

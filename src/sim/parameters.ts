@@ -64,7 +64,6 @@ export interface Parameters {
   readonly leaverCount: number;
 }
 
-export const dataDirectory = '/data';
 export const serverAddress = { host: '10.0.1.1', port: 2181 };
 
 const MISCHIEFS: readonly Mischief[] = [
@@ -127,7 +126,8 @@ function drawConfig(random: SeededRandom, tickTimeMs: number): ServerConfig {
     ? random.between(2, 40)
     : random.pick([100, 1000, NO_SNAPSHOTS]);
   const config = configOf({
-    dataDir: dataDirectory,
+    dataDir: '/data',
+    dataLogDir: random.chance(0.3) ? '/logs' : '/data',
     clientPort: serverAddress.port,
     clientPortAddress: serverAddress.host,
     tickTimeMs,

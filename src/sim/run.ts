@@ -17,13 +17,7 @@ import { addressOf, Faults } from './faults.js';
 import { History, type Violation } from './history.js';
 import { LogWitness } from './log-witness.js';
 import { SimNetwork } from './network.js';
-import {
-  dataDirectory,
-  drawParameters,
-  goodLink,
-  serverAddress,
-  type Parameters,
-} from './parameters.js';
+import { drawParameters, goodLink, serverAddress, type Parameters } from './parameters.js';
 import { Prober } from './prober.js';
 import { drained, recoverAlone, writePast, type RecoveredAlone } from './scratch.js';
 import { ServerTap } from './server-tap.js';
@@ -103,7 +97,7 @@ class Run {
     this.#network = new SimNetwork(this.#timeline, this.#fork(), () =>
       this.#isCalm ? goodLink : parameters.link,
     );
-    const logDirectory = `${dataDirectory}/version-2`;
+    const logDirectory = `${parameters.config.dataLogDir}/version-2`;
     const now = (): number => this.#timeline.nowMs;
     this.#witness = new LogWitness(logDirectory, parameters.baseZxid, now, fail);
     this.#tap = new ServerTap(this.#timeline, this.#witness, fail);

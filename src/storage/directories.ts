@@ -127,7 +127,12 @@ function refuse(
   isForeign: (name: string) => boolean,
   sentence: string,
 ): void {
-  const foreign = disk.listNow(directory).find(({ name }) => isForeign(name));
+  let foreign: { readonly name: string } | undefined;
+  try {
+    foreign = disk.listNow(directory).find(({ name }) => isForeign(name));
+  } catch (error) {
+    throw startErrorOf(error, `Reading the directory ${directory}`, exitCodes.dataDirectory);
+  }
   if (foreign === undefined) return;
   throw new StartError(
     `${sentence}: ${join(directory, foreign.name)}. ` +

@@ -11,6 +11,11 @@
  * - Preallocation writes one byte at the new end of the file; the flush after it is a full fsync, so
  *   that the flushes that follow find their length on the disk already.
  *
+ * The file's content is as if it were sparse, but a stretch before the appended bytes is written with
+ * zeros, and again when it is used up: a flush that finds its blocks allocated has no metadata to
+ * wait for. Where file systems keep a journal that halves it, and it no longer stands behind the
+ * journal's commits for others, those of a snapshot above all.
+ *
  * An error of any of this is final. The kernel may have marked the lost pages clean, and a second
  * fsync would say that all is well: the process must end and trust only what it reads again.
  */
@@ -27,6 +32,8 @@ import { TailMarkFile } from './tail-mark.js';
 
 /** Preallocation happens when less than this is left, as Apache does it. */
 const preallocateBelowBytes = 4096;
+/** Zeros written at once: hundreds of flushes share the one that has to allocate. */
+const zeros = new Uint8Array(256 * 1024);
 
 export interface LogWriterOptions {
   readonly disk: Disk;
@@ -72,6 +79,8 @@ export class LogWriter {
   #position = 0;
   /** Of the file, preallocated part included. */
   #size = 0;
+  /** Up to where its blocks are allocated. */
+  #filledTo = 0;
   /** Up to where the open log was when the last flush began, and when the last one that ended did. */
   #flushedTo = 0;
   #durableTo = 0;
@@ -180,6 +189,14 @@ export class LogWriter {
     this.#preallocate(file, end - start);
     file.writeNow(bytes, start, end, this.#position);
     this.#position += end - start;
+    if (this.#position > this.#filledTo) this.#fillAhead(file);
+  }
+
+  /** Only inside what is preallocated: the file's length stays what it would be without. */
+  #fillAhead(file: DiskFile): void {
+    const to = Math.min(this.#position + zeros.length, this.#size - 1);
+    if (to > this.#position) file.writeNow(zeros, 0, to - this.#position, this.#position);
+    this.#filledTo = Math.max(to, this.#position);
   }
 
   #preallocate(file: DiskFile, byteCount: number): void {
@@ -288,6 +305,7 @@ export class LogWriter {
     file.writeNow(fileHeader(logMagic, logDbId), 0, fileHeaderBytes, 0);
     this.#position = this.#size = this.#flushedTo = this.#durableTo = fileHeaderBytes;
     this.#preallocate(file, 0);
+    this.#fillAhead(file);
     this.#file = file;
     logger.info('a new transaction log begins', { file: name });
     if (forceSync) {

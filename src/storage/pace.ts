@@ -5,6 +5,11 @@
  */
 import type { Clock } from '../ports/clock.js';
 
+/** Thrown by the next rest of work that somebody has abandoned. */
+export class AbandonedError extends Error {
+  override readonly name = 'AbandonedError';
+}
+
 export class Pace {
   readonly #clock: Clock;
   readonly #sliceMs: number;
@@ -12,6 +17,7 @@ export class Pace {
   #startedMs: number;
   /** A simulated clock stands still within a turn: there the number of questions is the measure. */
   #questions = 0;
+  #isAbandoned = false;
   static readonly #questionsMax = 4096;
 
   /** `restMs`: how long others have the loop between two slices; 0: one turn of it. */
@@ -22,13 +28,25 @@ export class Pace {
     this.#startedMs = clock.monotonicMs();
   }
 
+  /** In one go, without regard for others. */
+  get isUrgent(): boolean {
+    return this.#sliceMs === Number.POSITIVE_INFINITY;
+  }
+
+  /** The work ends with an AbandonedError at its next rest. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   get isOver(): boolean {
+    if (this.#isAbandoned) return true;
     if (++this.#questions >= Pace.#questionsMax) return true;
     return this.#clock.monotonicMs() - this.#startedMs >= this.#sliceMs;
   }
 
   /** Resolves in a later turn of the loop, when a new slice has begun. */
   async rest(): Promise<void> {
+    if (this.#isAbandoned) throw new AbandonedError('abandoned');
     await new Promise<void>((resolve) => {
       if (this.#restMs > 0) this.#clock.after(this.#restMs, resolve);
       else this.#clock.soon(resolve);

@@ -17,7 +17,7 @@ import type { Pace } from './pace.js';
 import type { SnapshotOutput } from './snapshot-output.js';
 
 /** A block leaves as soon as it is that long; the last znode in it may make it longer. */
-const blockBytes = 1024 * 1024;
+const blockBytes = 128 * 1024;
 const blockBytesInitial = 4096;
 /** Znodes between two looks at the clock. */
 const nodesPerQuestion = 64;

@@ -14,10 +14,11 @@ import { SnapshotEncoder, type SnapshotContentOptions } from './snapshot-encoder
 import { SnapshotOutput } from './snapshot-output.js';
 
 /** No step of the event loop may be long; others have theirs in between. */
-const sliceMs = 1;
-/** Three quarters of the loop, and of the disk, stay with those who wait for their answers. */
-const restMs = 3;
-const syncEveryBytes = 4 * 1024 * 1024;
+const sliceMs = 0.5;
+/** Most of the loop, and of the disk, stays with those who wait for their answers. */
+const restMs = 4;
+/** A log's flush waits behind what of a snapshot the disk is busy with: little at a time. */
+const syncEveryBytes = 512 * 1024;
 
 export interface SnapshotWriterParts extends SnapshotContentOptions {
   readonly disk: Disk;
@@ -38,19 +39,23 @@ export interface WrittenSnapshot {
   readonly bytes: number;
 }
 
+/** `isUrgent`: as fast as it goes, without regard for others' turns, as before a server serves. */
+export function snapshotPace(clock: Clock, isUrgent: boolean): Pace {
+  return new Pace(clock, isUrgent ? Number.POSITIVE_INFINITY : sliceMs, restMs);
+}
+
 /**
- * Rejects with a DiskError when the disk refuses; what was there before still is. `isUrgent`: as fast
- * as it goes, without regard for others' turns, as before a server begins to serve.
+ * Rejects with a DiskError when the disk refuses, with an AbandonedError when the pace is; what was
+ * there before still is.
  */
 export async function writeSnapshot(
   parts: SnapshotWriterParts,
   tree: Tree,
   sessions: Iterable<readonly [bigint, number]>,
-  isUrgent: boolean,
+  pace: Pace,
 ): Promise<WrittenSnapshot> {
   const { disk, clock, compression, directory, logger, snapshotCompression } = parts;
   const startedMs = clock.monotonicMs();
-  const pace = new Pace(clock, isUrgent ? Number.POSITIVE_INFINITY : sliceMs, restMs);
   const zxid = (BigInt(tree.lastZxidHigh) << 32n) | BigInt(tree.lastZxidLow);
   const name = snapshotName(zxid, snapshotCompression);
   const unfinished = join(directory, unfinishedName(name));
@@ -61,7 +66,7 @@ export async function writeSnapshot(
     snapshotCompression,
     compression,
     pace,
-    isUrgent ? null : syncEveryBytes,
+    pace.isUrgent ? null : syncEveryBytes,
   );
   const encoder = new SnapshotEncoder(tree, sessions, output, pace, parts);
   try {

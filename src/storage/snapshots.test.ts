@@ -17,7 +17,7 @@ import { Pace } from './pace.js';
 import { ignoringSink, readSnapshotContent, type SnapshotSink } from './snapshot-reader.js';
 import { openSnapshotSource, SnapshotError } from './snapshot-source.js';
 import { Storage } from './storage.js';
-import { writeSnapshot } from './snapshot-writer.js';
+import { snapshotPace, writeSnapshot } from './snapshot-writer.js';
 import { silentLogger } from '../ports/logger.js';
 
 const directory = `${dataDir}/version-2`;
@@ -83,7 +83,7 @@ async function write(
     },
     tree,
     sessions,
-    false,
+    snapshotPace(given.clock ?? stillClock, false),
   );
   return file;
 }

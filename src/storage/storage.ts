@@ -20,11 +20,12 @@ import {
   type Directories,
 } from './directories.js';
 import { LogWriter, type FsyncStats } from './log-writer.js';
+import type { Pace } from './pace.js';
 import { baseNameOf, parseSnapshotName, type SnapshotCompression } from './names.js';
 import { purge } from './purge.js';
 import { recover, type Recovered, type RecoveryProgress } from './recovery.js';
 import { Snapshots } from './snapshots.js';
-import { writeSnapshot, type WrittenSnapshot } from './snapshot-writer.js';
+import { snapshotPace, writeSnapshot, type WrittenSnapshot } from './snapshot-writer.js';
 import { describeDiskError, exitCodes, StartError, startErrorOf } from './start-error.js';
 
 export interface StorageOptions {
@@ -63,7 +64,8 @@ export class Storage {
   #log: LogWriter | null = null;
   /** Without one, Apache's server would refuse the log that is about to be written. */
   #hasSnapshot = false;
-  #isWritingSnapshot = false;
+  /** Of the snapshot being written. */
+  #pace: Pace | null = null;
   #isClosed = false;
   /** What was logged before this process began, and when the last snapshot began. */
   #replayedBytes = 0;
@@ -157,17 +159,23 @@ export class Storage {
     sessions: Iterable<readonly [bigint, number]>,
     { sync = false }: { readonly sync?: boolean } = {},
   ): Promise<WrittenSnapshot> {
-    assert(!this.#isWritingSnapshot, 'one snapshot is written at a time');
-    this.#isWritingSnapshot = true;
+    assert(this.#pace === null, 'one snapshot is written at a time');
+    const pace = snapshotPace(this.#options.clock, sync);
+    this.#pace = pace;
     this.#bytesAtSnapshot = this.#log?.appendedBytes ?? 0;
     this.#replayedBytes = 0;
     try {
-      const written = await this.#writeSnapshot(tree, sessions, sync);
+      const written = await this.#writeSnapshot(tree, sessions, pace);
       this.#hasSnapshot = true;
       return written;
     } finally {
-      this.#isWritingSnapshot = false;
+      this.#pace = null;
     }
+  }
+
+  /** The snapshot being written, if any, rejects soon with an AbandonedError and leaves nothing. */
+  abandonSnapshot(): void {
+    this.#pace?.abandon();
   }
 
   /** Deletes old snapshots and the logs that only they needed; paths of what was deleted. */
@@ -259,7 +267,7 @@ export class Storage {
 
   async #writeFirstSnapshot(tree: Tree, sessions: ReadonlyMap<bigint, number>): Promise<void> {
     try {
-      await this.#writeSnapshot(tree, sessions, true);
+      await this.#writeSnapshot(tree, sessions, snapshotPace(this.#options.clock, true));
       this.#hasSnapshot = true;
     } catch (error) {
       throw startErrorOf(error, 'Writing the first snapshot', exitCodes.snapshot);
@@ -269,7 +277,7 @@ export class Storage {
   async #writeSnapshot(
     tree: Tree,
     sessions: Iterable<readonly [bigint, number]>,
-    isUrgent: boolean,
+    pace: Pace,
   ): Promise<WrittenSnapshot> {
     const { disk, compression, clock, logger, snapshotCompression } = this.#options;
     const { serializeLastProcessedZxid, treeOptions } = this.#options;
@@ -288,7 +296,7 @@ export class Storage {
       },
       tree,
       sessions,
-      isUrgent,
+      pace,
     );
     const name = baseNameOf(written.file);
     const parsed = parseSnapshotName(name);

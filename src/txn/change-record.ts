@@ -36,6 +36,9 @@ export class ChangeRecord {
   touches = 0;
   /** The transaction whose journal holds this record's earlier state (multi). */
   journaledBy = 0;
+  /** The record table's: of the path, and the next record in the same bucket. */
+  hash = 0;
+  next: ChangeRecord | null = null;
 
   int(at: number): number {
     const s = this.stat;

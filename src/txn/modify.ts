@@ -178,7 +178,7 @@ function ephemeralsToClose(context: PrepareContext): string[] {
   const paths = new Set<string>();
   const { tree, outstanding, sessionHigh, sessionLow } = context;
   for (const node of tree.ephemeralsOf(sessionHigh, sessionLow)) paths.add(tree.pathOf(node));
-  for (const record of outstanding.records()) {
+  outstanding.forEachRecord((record) => {
     // where the overlay knows a path, it alone says whose it will be
     const isOwned =
       record.exists &&
@@ -186,7 +186,7 @@ function ephemeralsToClose(context: PrepareContext): string[] {
       record.int(StatAt.ephemeralOwner + 4) >>> 0 === sessionLow >>> 0;
     if (isOwned) paths.add(record.path);
     else paths.delete(record.path);
-  }
+  });
   return [...paths];
 }
 

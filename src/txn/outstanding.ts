@@ -13,6 +13,7 @@ import { assert, present } from '../base/assert.js';
 import { Ring } from '../base/ring.js';
 import type { Tree } from '../tree/tree.js';
 import { ChangeRecord, digestOf, hasDigest } from './change-record.js';
+import { RecordTable } from './record-table.js';
 
 /** Record touches outstanding at a time; a closeSession with very many ephemerals needs the room. */
 const TOUCHES_MAX = 1 << 26;
@@ -28,7 +29,7 @@ interface JournalEntry {
 
 export class Outstanding {
   readonly #tree: Tree;
-  readonly #records = new Map<string, ChangeRecord>();
+  readonly #records = new RecordTable();
   readonly #touched = new Ring<ChangeRecord>(TOUCHES_MAX);
   /** Touches of each outstanding transaction, oldest first. */
   readonly #touchCounts = new Ring<number>(TOUCHES_MAX);
@@ -75,7 +76,7 @@ export class Outstanding {
   /** The znode as it will be, or null when it will not exist. Look, do not change. */
   look(path: string): ChangeRecord | null {
     const known = this.#records.get(path);
-    if (known !== undefined) return known.exists ? known : null;
+    if (known !== null) return known.exists ? known : null;
     const node = this.#tree.findPath(path);
     if (node === 0) return null;
     const record = this.#take(path);
@@ -86,7 +87,7 @@ export class Outstanding {
     record.dataLength = this.#tree.dataLength(node);
     record.crcAfterData = this.#tree.crcAfterData(node);
     record.digest = hasDigest(path) ? digestOf(record.crcAfterData, record.stat) : 0;
-    this.#records.set(path, record);
+    this.#records.add(record);
     this.#looked.push(record);
     return record;
   }
@@ -106,7 +107,7 @@ export class Outstanding {
   /** A record for a znode that does not exist yet, entered as changed; the caller fills it. */
   add(path: string): ChangeRecord {
     const gone = this.#records.get(path);
-    if (gone !== undefined) {
+    if (gone !== null) {
       assert(!gone.exists, 'only a znode that does not exist is added');
       this.change(gone);
       gone.stat.fill(0);
@@ -114,7 +115,7 @@ export class Outstanding {
       return gone;
     }
     const record = this.#take(path);
-    this.#records.set(path, record);
+    this.#records.add(record);
     this.change(record);
     return record;
   }
@@ -136,7 +137,7 @@ export class Outstanding {
   rollback(): void {
     for (const { record, before } of present(this.#journal, 'a rollback needs a journal')) {
       if (before === null) {
-        if (this.#records.get(record.path) === record) this.#records.delete(record.path);
+        this.#records.remove(record);
         record.exists = false;
       } else {
         record.copyFrom(before);
@@ -157,27 +158,29 @@ export class Outstanding {
     for (let i = 0; i < count; i++) {
       const record = present(this.#touched.shift(), 'every touch is queued');
       if (--record.touches > 0) continue;
-      if (this.#records.get(record.path) === record) this.#records.delete(record.path);
+      this.#records.remove(record);
       this.#release(record);
     }
   }
 
-  /** Every record in the overlay: what closing a session must look through. */
-  records(): IterableIterator<ChangeRecord> {
-    return this.#records.values();
+  /** Every record in the overlay, in no order: what closing a session must look through. */
+  forEachRecord(visit: (record: ChangeRecord) => void): void {
+    this.#records.forEach(visit);
   }
 
   #dropUnchanged(): void {
     for (const record of this.#looked) {
       if (record.touches > 0) continue;
-      this.#records.delete(record.path);
+      this.#records.remove(record);
       this.#release(record);
     }
     this.#looked.length = 0;
   }
 
   #release(record: ChangeRecord): void {
-    if (this.#free.length < POOLED_MAX) this.#free.push(record);
+    if (this.#free.length >= POOLED_MAX) return;
+    record.path = '';
+    this.#free.push(record);
   }
 
   #take(path: string): ChangeRecord {
