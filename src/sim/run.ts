@@ -5,7 +5,7 @@
  */
 import { SeededRandom } from '../base/random.js';
 import type { LogFields } from '../ports/logger.js';
-import { formatZxid } from '../protocol/zxid.js';
+import { formatZxid, type Zxid } from '../protocol/zxid.js';
 import type { Server } from '../server/server.js';
 import { StartError } from '../storage/start-error.js';
 import type { Tree } from '../tree/tree.js';
@@ -249,8 +249,10 @@ class Run {
     }
     const recovered = await this.#recoverTwice(memory);
     // after a power failure nobody can tell damage from a torn end
-    if (end !== 'machine') await this.#flipBits(recovered);
+    // and after a kill, what was under way may have reached the disk without anybody knowing
     const { durableZxid } = this.#witness;
+    if (end === 'stop') await this.#flipBits(recovered, durableZxid);
+    else if (end === 'process') await this.#flipBits(recovered, this.#history.floor);
     if (durableZxid < this.#history.floor) {
       this.#fail(
         'S23',
@@ -291,7 +293,7 @@ class Run {
   }
 
   /** A damaged byte is found, or it does not matter: nothing durable is lost in silence (D7). */
-  async #flipBits(undamaged: RecoveredAlone): Promise<void> {
+  async #flipBits(undamaged: RecoveredAlone, confirmed: Zxid): Promise<void> {
     const random = this.#random;
     const files = [...this.#server.image.inodes].filter(([, inode]) => inode.kind === 'file');
     for (let i = 0; i < BIT_FLIPS && files.length > 0; i++) {
@@ -311,11 +313,10 @@ class Run {
       });
       if (found === null) continue;
       const where = `byte ${position} of inode ${number} (of ${file.now.size} bytes)`;
-      if (found.zxid < this.#witness.durableZxid) {
-        const durable = formatZxid(this.#witness.durableZxid);
+      if (found.zxid < confirmed) {
         this.#fail(
           'D7',
-          `${where} was damaged, and ${durable} went with it: ${formatZxid(found.zxid)}`,
+          `${where} was damaged, and ${formatZxid(confirmed)} went with it: ${formatZxid(found.zxid)}`,
         );
       }
       if (found.zxid !== undamaged.zxid) continue;
