@@ -12,6 +12,7 @@ import {
   type OpenMode,
 } from '../ports/disk.js';
 import { lockDirectoryNow, type DirectoryLock } from './directory-lock.js';
+import type { FlushWatchdog } from './flush-watchdog.js';
 import { FsyncPlacement } from './fsync-placement.js';
 
 /** fs.constants has no names for these on Windows, where they mean nothing. */
@@ -57,16 +58,23 @@ class NodeDiskFile implements DiskFile {
   readonly path: string;
   readonly #fd: number;
   readonly #placement: FsyncPlacement;
+  readonly #watchdog: FlushWatchdog | null;
   /** The last promised call; the next one starts after it, whatever became of it. */
   #last: Promise<unknown> = Promise.resolve();
   #promises = 0;
   /** Written since the last flush. */
   #unflushedBytes = 0;
 
-  constructor(path: string, fd: number, placement: FsyncPlacement) {
+  constructor(
+    path: string,
+    fd: number,
+    placement: FsyncPlacement,
+    watchdog: FlushWatchdog | null,
+  ) {
     this.path = path;
     this.#fd = fd;
     this.#placement = placement;
+    this.#watchdog = watchdog;
   }
 
   sizeNow(): number {
@@ -130,11 +138,13 @@ class NodeDiskFile implements DiskFile {
     this.#unflushedBytes = 0;
     if (isInline && this.#promises === 0) {
       let failure: DiskError | null = null;
+      this.#watchdog?.begin();
       try {
         fs.fdatasyncSync(this.#fd);
       } catch (error) {
         failure = diskError(error, this.path);
       }
+      this.#watchdog?.end();
       this.#placement.record(performance.now() - startedMs, true);
       done(failure);
       return;
@@ -190,10 +200,16 @@ class NodeDiskFile implements DiskFile {
 export class NodeDisk implements Disk {
   /** One for all files: it is the device that is quick or slow. */
   readonly placement = new FsyncPlacement();
+  readonly #watchdog: FlushWatchdog | null;
+
+  /** `watchdog`: who ends the process when a flush on the loop hangs; null: nobody. */
+  constructor(watchdog: FlushWatchdog | null = null) {
+    this.#watchdog = watchdog;
+  }
 
   openNow(path: string, mode: OpenMode): DiskFile {
     const fd = attempt(path, () => fs.openSync(path, openFlags[mode], 0o644));
-    return new NodeDiskFile(path, fd, this.placement);
+    return new NodeDiskFile(path, fd, this.placement, this.#watchdog);
   }
 
   existsNow(path: string): boolean {

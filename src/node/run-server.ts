@@ -3,6 +3,7 @@ import type { Logger } from '../ports/logger.js';
 import type { ServerConfig } from '../server/config/config.js';
 import { Server } from '../server/server.js';
 import { startAdminServer } from './admin-http.js';
+import { FlushWatchdog } from './flush-watchdog.js';
 import { nodeWorld } from './world.js';
 
 export interface RunningServer {
@@ -18,7 +19,10 @@ export async function runServer(
   options: { readonly logger: Logger },
 ): Promise<RunningServer> {
   const { logger } = options;
-  const server = await Server.start(config, nodeWorld(logger));
+  const { forceSync, fsyncHangLimitMs } = config;
+  const isWatched = forceSync && fsyncHangLimitMs > 0;
+  const watchdog = isWatched ? new FlushWatchdog(fsyncHangLimitMs) : null;
+  const server = await Server.start(config, nodeWorld(logger, watchdog));
   const admin = config.adminServerEnabled ? await startAdminServer(server.view, logger) : null;
   return {
     server,

@@ -6,17 +6,19 @@ import { nodeClock } from './clock.js';
 import { nodeCompression } from './compression.js';
 import { nodeCrypto } from './crypto.js';
 import { NodeDisk } from './disk.js';
+import type { FlushWatchdog } from './flush-watchdog.js';
 import { environment } from './environment.js';
 import { nodeNetwork } from './network.js';
 
 /** The log can no longer be trusted: as Apache's code for errors of the transaction log. */
 const FATAL_EXIT_CODE = 10;
 
-export function nodeWorld(logger: Logger): ServerWorld {
+/** `watchdog`: for a server that has the process to itself. */
+export function nodeWorld(logger: Logger, watchdog: FlushWatchdog | null = null): ServerWorld {
   return {
     clock: nodeClock,
     network: nodeNetwork,
-    disk: new NodeDisk(),
+    disk: new NodeDisk(watchdog),
     compression: nodeCompression,
     crypto: nodeCrypto,
     logger,

@@ -198,10 +198,14 @@ export class Server {
       {
         snapCount: config.snapCount,
         snapSizeLimitBytes: config.snapSizeLimitBytes,
+        snapshotIntervalMs: config.snapshotIntervalMs,
         purgeIntervalMs: config.autopurgePurgeIntervalHours * HOUR_MS,
       },
       {
         snapshot: () => this.takeSnapshot(),
+        hurry: () => {
+          storage.hurrySnapshot();
+        },
         purge: () => storage.purge(),
         fraction: () => world.fraction(),
       },

@@ -1,8 +1,8 @@
 /**
  * When to take a snapshot and when to purge. A snapshot is due after a random number of transactions
  * between half of snapCount and all of it (so that the servers of an ensemble do not all write at
- * the same moment), or when the log has grown by its size limit; one at a time, never delaying a
- * write. A snapshot that fails leaves the old ones and the whole log: it is told, and tried again
+ * the same moment), when the log has grown by its size limit, or, where the operator wants a bounded
+ * recovery on a quiet server, after an interval; one at a time, never delaying a write. A snapshot that fails leaves the old ones and the whole log: it is told, and tried again
  * when the next one is due.
  */
 import type { Clock, Timer } from '../ports/clock.js';
@@ -13,12 +13,16 @@ export interface SnapshotScheduleOptions {
   readonly snapCount: number;
   /** Bytes of log; -1 or 0: no limit. */
   readonly snapSizeLimitBytes: number;
+  /** After a write, a snapshot follows within this; 0: not for that reason. */
+  readonly snapshotIntervalMs: number;
   /** 0 or less: never. */
   readonly purgeIntervalMs: number;
 }
 
 export interface SnapshotWork {
   snapshot(): Promise<unknown>;
+  /** The one under way is to be done sooner. */
+  hurry(): void;
   purge(): Promise<readonly string[]>;
   /** In [0, 1). */
   fraction(): number;
@@ -34,6 +38,7 @@ export class SnapshotSchedule {
   #countDue = 0;
   #bytesDue = 0;
   #purgeTimer: Timer | null = null;
+  #intervalTimer: Timer | null = null;
   #running: Promise<void> | null = null;
   #purging: Promise<void> | null = null;
   #isStopped = false;
@@ -49,6 +54,7 @@ export class SnapshotSchedule {
   }
 
   start(): void {
+    this.#snapshotLater();
     if (this.#options.purgeIntervalMs > 0) this.#purgeLater(0);
   }
 
@@ -56,6 +62,7 @@ export class SnapshotSchedule {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#purgeTimer?.cancel();
+    this.#intervalTimer?.cancel();
     await Promise.all([this.#running, this.#purging]);
   }
 
@@ -65,7 +72,12 @@ export class SnapshotSchedule {
     this.#logBytes += bytes;
     const isDue =
       this.#txnCount >= this.#countDue || (this.#bytesDue > 0 && this.#logBytes >= this.#bytesDue);
-    if (isDue && this.#running === null && !this.#isStopped) void this.take();
+    if (this.#running !== null) {
+      // a restart would have to replay all that is logged meanwhile
+      if (this.#txnCount >= this.#options.snapCount / 2) this.#work.hurry();
+      return;
+    }
+    if (isDue && !this.#isStopped) void this.take();
   }
 
   /** Takes one now, or joins the one being taken. */
@@ -98,6 +110,15 @@ export class SnapshotSchedule {
       Math.ceil(limit / 2) + Math.floor(this.#work.fraction() * (limit / 2));
     this.#countDue = Math.max(1, between(snapCount));
     this.#bytesDue = snapSizeLimitBytes > 0 ? between(snapSizeLimitBytes) : 0;
+  }
+
+  #snapshotLater(): void {
+    const { snapshotIntervalMs } = this.#options;
+    if (snapshotIntervalMs <= 0 || this.#isStopped) return;
+    this.#intervalTimer = this.#clock.after(snapshotIntervalMs, () => {
+      if (this.#txnCount > 0 && !this.#isStopped) void this.take();
+      this.#snapshotLater();
+    });
   }
 
   #purgeLater(delayMs: number): void {

@@ -299,3 +299,28 @@ test('a gap between zxids is a bug, and never reaches the disk', () => {
     writer.append(history.next(1, batch));
   }, AssertionError);
 });
+
+test('zeros are written ahead, within what is preallocated, and the file is what it would be', async () => {
+  const { calls, disk, append, flush } = bench({ preAllocBytes: 512 * 1024 });
+  const written = append(2);
+  await flush();
+  const [name] = names(disk);
+  const path = `${directory}/${name ?? ''}`;
+  const content = new Uint8Array(disk.sizeNow(path));
+  assert.equal(content.length, 512 * 1024);
+  const file = disk.openNow(path, 'read');
+  file.readNow(content, 0, content.length, 0);
+  file.closeNow();
+  assert.deepEqual(content.subarray(16, 16 + written.length), written);
+  assert.ok(content.subarray(16 + written.length).every((byte) => byte === 0));
+  const writes = (): number =>
+    calls.filter((call) => call.name === 'write' && call.path === path).length;
+  const before = writes();
+  let [flushes, bytes] = [0, 0];
+  for (; bytes < 400 * 1024; flushes++) {
+    bytes += append(20).length;
+    await flush();
+  }
+  const fills = writes() - before - flushes;
+  assert.ok(fills >= 1 && fills <= 3, `${fills} fills for ${flushes} flushes`);
+});

@@ -13,7 +13,7 @@ export class AbandonedError extends Error {
 export class Pace {
   readonly #clock: Clock;
   readonly #sliceMs: number;
-  readonly #restMs: number;
+  #restMs: number;
   #startedMs: number;
   /** A simulated clock stands still within a turn: there the number of questions is the measure. */
   #questions = 0;
@@ -31,6 +31,11 @@ export class Pace {
   /** In one go, without regard for others. */
   get isUrgent(): boolean {
     return this.#sliceMs === Number.POSITIVE_INFINITY;
+  }
+
+  /** Shorter rests from here on: to be slower would cost more than to be in the way. */
+  hurry(): void {
+    this.#restMs = Math.min(this.#restMs, 1);
   }
 
   /** The work ends with an AbandonedError at its next rest. */

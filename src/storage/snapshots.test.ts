@@ -13,7 +13,7 @@ import { simCompression } from '../sim/compression.js';
 import { SimDisk } from '../sim/disk.js';
 import { Tree } from '../tree/tree.js';
 import type { SnapshotCompression } from './names.js';
-import { Pace } from './pace.js';
+import { AbandonedError, Pace } from './pace.js';
 import { ignoringSink, readSnapshotContent, type SnapshotSink } from './snapshot-reader.js';
 import { openSnapshotSource, SnapshotError } from './snapshot-source.js';
 import { Storage } from './storage.js';
@@ -203,6 +203,30 @@ test('writing a snapshot gives way again and again', async () => {
   await write(freshDisk(), tree, [], { clock });
   assert.ok(turns >= 6, `${turns} turns`);
   assert.ok(longestMs <= 3, `${longestMs} ms in one turn`);
+});
+
+test('a snapshot that is abandoned rejects soon, and leaves the older ones and no traces', async () => {
+  const disk = freshDisk();
+  const older = await write(disk, wideTree(2, 10), []);
+  const pace = snapshotPace(stillClock, false);
+  const parts = {
+    disk,
+    compression: nodeCompression,
+    clock: stillClock,
+    logger: silentLogger,
+    directory,
+    snapshotCompression: '' as const,
+    digestEnabled: true,
+    serializeLastProcessedZxid: true,
+    syncDirectory: (path: string) => disk.syncDirectory(path),
+  };
+  const writing = writeSnapshot(parts, wideTree(50_000, 10), [], pace);
+  pace.abandon();
+  await assert.rejects(writing, AbandonedError);
+  assert.deepEqual(
+    disk.listNow(directory).map(({ name }) => `${directory}/${name}`),
+    [older],
+  );
 });
 
 test('a full disk leaves the older snapshots, and no traces', async () => {

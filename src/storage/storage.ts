@@ -173,6 +173,11 @@ export class Storage {
     }
   }
 
+  /** The snapshot being written, if any, takes more of the loop and of the disk. */
+  hurrySnapshot(): void {
+    this.#pace?.hurry();
+  }
+
   /** The snapshot being written, if any, rejects soon with an AbandonedError and leaves nothing. */
   abandonSnapshot(): void {
     this.#pace?.abandon();

@@ -101,6 +101,10 @@ export const settings = {
   forceSync: yesNo('forceSync', true),
   /** A slower fsync is warned of. */
   fsyncWarningThresholdMs: long('fsync.warningthresholdms', 1000, { min: 0 }),
+  /** A flush on the event loop that hangs longer ends the process; 0: never. Zabra's own. */
+  fsyncHangLimitMs: long('fsync.hangLimitMs', 40_000, { min: 0 }),
+  /** A snapshot at least this often, when there was a write since the last; 0: not for that reason. Zabra's own. */
+  snapshotIntervalMs: long('snapshot.intervalMs', 0, { min: 0 }),
   /** Committed transactions kept in memory. */
   commitLogCount: integer('commitLogCount', 500, { raisedTo: 500 }),
   /** Logs larger than this part of the snapshot are not sent instead of it. */

@@ -1,0 +1,40 @@
+/**
+ * Ends the process when a flush on the event loop does not come back. While one is quick it runs on
+ * the loop itself (fsync-placement.ts); should the device hang in it, nothing of ours runs any more:
+ * no timeout, no farewell to the other servers, only open connections that nobody answers. So a
+ * thread of its own looks, and prefers the end of the process to that: clients and followers hear of
+ * it at once and go elsewhere.
+ *
+ * It costs a thread that sleeps, and two atomic stores a flush.
+ */
+import { Worker } from 'node:worker_threads';
+
+const CHECKS_PER_LIMIT = 8;
+
+export class FlushWatchdog {
+  /** Odd while a flush is under way. */
+  readonly #serial = new Int32Array(new SharedArrayBuffer(4));
+  #now = 0;
+
+  /** `limitMs`: a flush that takes longer, by up to an eighth, is the process's last. */
+  constructor(limitMs: number) {
+    const worker = new Worker(new URL('./flush-watchdog-thread.js', import.meta.url), {
+      name: 'flush-watchdog',
+      workerData: {
+        serial: this.#serial,
+        checkEveryMs: Math.max(1, Math.round(limitMs / CHECKS_PER_LIMIT)),
+        checks: CHECKS_PER_LIMIT,
+      },
+      resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1 },
+    });
+    worker.unref();
+  }
+
+  begin(): void {
+    Atomics.store(this.#serial, 0, ++this.#now | 0);
+  }
+
+  end(): void {
+    Atomics.store(this.#serial, 0, ++this.#now | 0);
+  }
+}
