@@ -28,7 +28,7 @@ const isRoot = (file) => {
 
 const imported = new Set();
 for (const [file, text] of texts) {
-  for (const [, target] of text.matchAll(/(?:from|import\()\s*'(\.[^']+)\.js'/g)) {
+  for (const [, target] of text.matchAll(/(?:from|import\(|new URL\()\s*'(\.[^']+)\.js'/g)) {
     imported.add(resolve(dirname(file), `${target}.ts`));
   }
 }

@@ -65,12 +65,7 @@ class NodeDiskFile implements DiskFile {
   /** Written since the last flush. */
   #unflushedBytes = 0;
 
-  constructor(
-    path: string,
-    fd: number,
-    placement: FsyncPlacement,
-    watchdog: FlushWatchdog | null,
-  ) {
+  constructor(path: string, fd: number, placement: FsyncPlacement, watchdog: FlushWatchdog | null) {
     this.path = path;
     this.#fd = fd;
     this.#placement = placement;

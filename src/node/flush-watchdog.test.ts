@@ -5,7 +5,9 @@ import { test } from 'node:test';
 const moduleUrl = new URL('./flush-watchdog.js', import.meta.url).href;
 
 /** Runs the script in a process of its own; how it ended and what it said. */
-function run(script: string): Promise<{ signal: string | null; code: number | null; said: string }> {
+function run(
+  script: string,
+): Promise<{ signal: string | null; code: number | null; said: string }> {
   return new Promise((resolve) => {
     const text = `import { FlushWatchdog } from ${JSON.stringify(moduleUrl)};\n${script}`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', text]);

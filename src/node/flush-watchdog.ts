@@ -20,6 +20,7 @@ export class FlushWatchdog {
   constructor(limitMs: number) {
     const worker = new Worker(new URL('./flush-watchdog-thread.js', import.meta.url), {
       name: 'flush-watchdog',
+      execArgv: [],
       workerData: {
         serial: this.#serial,
         checkEveryMs: Math.max(1, Math.round(limitMs / CHECKS_PER_LIMIT)),

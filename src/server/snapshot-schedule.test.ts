@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Clock } from '../ports/clock.js';
-import type { LogFields, Logger } from '../ports/logger.js';
+import { silentLogger, type Logger } from '../ports/logger.js';
 import { AbandonedError } from '../storage/pace.js';
 import { Timeline } from '../sim/clock.js';
 import { SnapshotSchedule, type SnapshotScheduleOptions } from './snapshot-schedule.js';
@@ -15,13 +15,7 @@ function bench(given: Partial<SnapshotScheduleOptions>, snapshot: () => Promise<
     soon: (run) => timeline.after(0, run),
   };
   const errors: string[] = [];
-  const ignore = (_text: string, _fields?: LogFields): void => undefined;
-  const logger: Logger = {
-    debug: ignore,
-    info: ignore,
-    warn: ignore,
-    error: (text) => errors.push(text),
-  };
+  const logger: Logger = { ...silentLogger, error: (text) => errors.push(text) };
   const options = {
     snapCount: 100,
     snapSizeLimitBytes: -1,
