@@ -55,6 +55,7 @@ export async function runPurgeCommand(
     snapshots,
     logDirectory: directories.logs,
     retainCount,
+    isInUse: () => false,
   });
   for (const path of deleted) {
     const time = new Date(timesMs.get(path) ?? 0).toISOString();

@@ -48,35 +48,17 @@ export async function runServerCommand(
     for (const key of keys.split(',')) terminal.print(`${valueOf(key, config, raw)}\n`);
     return exitCodes.finished;
   }
-  const servers = memberCount(rawValuesOf(source));
-  if (servers > 1) {
-    terminal.complain(
-      `${source.file ?? 'the environment'} describes an ensemble of ${servers} servers; ` +
-        'ensembles are not built yet, this release runs standalone servers only',
-    );
-    return exitCodes.invalidInvocation;
-  }
   if ('problems' in result) {
     complainOfProblems(result, terminal);
     terminal.complain('Invalid config, exiting abnormally');
     return exitCodes.invalidInvocation;
   }
   const { config, warnings } = result;
-  if (config.ensemble.isDistributed) {
-    terminal.complain(
-      'standaloneEnabled=false: ensembles are not built yet, a server of one included',
-    );
-    return exitCodes.invalidInvocation;
-  }
   if (args.flags.has('check')) {
     for (const warning of warnings) terminal.complain(warning);
     return exitCodes.finished;
   }
   return serve(config, warnings, args, terminal);
-}
-
-function memberCount(raw: ReadonlyMap<string, string>): number {
-  return [...raw.keys()].filter((key) => key.startsWith('server.')).length;
 }
 
 function valueOf(

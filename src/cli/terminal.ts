@@ -73,8 +73,10 @@ export const processTerminal: Terminal = {
   complain: (line) => void process.stderr.write(`${line}\n`),
   // the server's code is loaded only by who starts one: `zabra word` must be quick
   async startServer(config, options) {
-    const { runServer } = await import('../node/run-server.js');
-    return runServer(config, options);
+    const { runMember, runServer } = await import('../node/run-server.js');
+    return config.ensemble.isDistributed
+      ? await runMember(config, options)
+      : await runServer(config, options);
   },
   untilStopped: () =>
     new Promise((resolve) => {

@@ -19,7 +19,7 @@ async function serving(
 ): Promise<void> {
   const view = new FixtureView('busy');
   view.config = { ...view.config, adminServerPort: 0, adminServerAddress: '127.0.0.1' };
-  const server = await startAdminServer(view, silentLogger);
+  const server = await startAdminServer(view.config, () => view, silentLogger);
   assert.ok(server);
   try {
     await run(`http://127.0.0.1:${server.port}`, view, server);
@@ -125,7 +125,7 @@ test('a taken port is told, and no reason to fail', async () => {
   view.config = { ...view.config, adminServerPort: port, adminServerAddress: '127.0.0.1' };
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
-  assert.equal(await startAdminServer(view, logger), null);
+  assert.equal(await startAdminServer(view.config, () => view, logger), null);
   assert.equal(warnings.length, 1);
   await new Promise((done) => taken.close(done));
 });

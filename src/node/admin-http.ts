@@ -13,6 +13,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../ports/logger.js';
 import { adminCommandNames, runAdminCommand } from '../server/commands/admin-commands.js';
 import { writeJson } from '../server/commands/json.js';
+import type { ServerConfig } from '../server/config/config.js';
 import type { ServerView } from '../server/commands/view.js';
 
 export interface AdminServer {
@@ -27,13 +28,22 @@ const headerBytesMax = 16_384;
 const ignoredBodyBytesMax = 65_536;
 const methods = 'GET, HEAD, POST, OPTIONS';
 
-/** Null when the address cannot be had: that is told, and the server goes on without. */
+/**
+ * Null when the address cannot be had: that is told, and the server goes on without. `viewNow`: of the
+ * server that serves; null while none does.
+ */
 export async function startAdminServer(
-  view: ServerView,
+  config: ServerConfig,
+  viewNow: () => ServerView | null,
   logger: Logger,
 ): Promise<AdminServer | null> {
-  const { adminServerAddress: host, adminServerPort: port, adminIdleTimeoutMs } = view.config;
+  const { adminServerAddress: host, adminServerPort: port, adminIdleTimeoutMs } = config;
   const server = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => {
+    const view = viewNow();
+    if (view === null) {
+      response.writeHead(503).end('This ZooKeeper instance is not currently serving requests\n');
+      return;
+    }
     answer(request, response, view).catch((error: unknown) => {
       logger.warn('an admin command failed', { reason: String(error), url: request.url ?? '' });
       response.destroy();
@@ -60,7 +70,7 @@ export async function startAdminServer(
   const bound = typeof address === 'object' && address !== null ? address.port : port;
   logger.info('admin server started', {
     address: `${host}:${bound}`,
-    url: view.config.adminCommandUrl,
+    url: config.adminCommandUrl,
   });
   return { port: bound, stop: () => stop(server) };
 }

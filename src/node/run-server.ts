@@ -1,16 +1,20 @@
 /** One server with all that belongs to it in a process of its own: the client port and admin HTTP. */
 import type { Logger } from '../ports/logger.js';
 import type { ServerConfig } from '../server/config/config.js';
+import { Member } from '../server/ensemble/member.js';
 import { Server } from '../server/server.js';
 import { startAdminServer } from './admin-http.js';
 import { FlushWatchdog } from './flush-watchdog.js';
 import { nodeWorld } from './world.js';
 
-export interface RunningServer {
-  readonly server: Server;
+export interface RunningProcess {
   readonly host: string;
   readonly clientPort: number;
   stop(): Promise<void>;
+}
+
+export interface RunningServer extends RunningProcess {
+  readonly server: Server;
 }
 
 /** Rejects with a StartError (one clear line and an exit code) when the server cannot start. */
@@ -19,11 +23,10 @@ export async function runServer(
   options: { readonly logger: Logger },
 ): Promise<RunningServer> {
   const { logger } = options;
-  const { forceSync, fsyncHangLimitMs } = config;
-  const isWatched = forceSync && fsyncHangLimitMs > 0;
-  const watchdog = isWatched ? new FlushWatchdog(fsyncHangLimitMs) : null;
-  const server = await Server.start(config, nodeWorld(logger, watchdog));
-  const admin = config.adminServerEnabled ? await startAdminServer(server.view, logger) : null;
+  const server = await Server.start(config, nodeWorld(logger, watchdogFor(config)));
+  const admin = config.adminServerEnabled
+    ? await startAdminServer(config, () => server.view, logger)
+    : null;
   return {
     server,
     host: server.address.host,
@@ -33,4 +36,28 @@ export async function runServer(
       await server.stop();
     },
   };
+}
+
+/** One server of an ensemble. Rejects with a StartError when it cannot start. */
+export async function runMember(
+  config: ServerConfig,
+  options: { readonly logger: Logger },
+): Promise<RunningProcess> {
+  const { logger } = options;
+  const member = await Member.start(config, nodeWorld(logger, watchdogFor(config)));
+  const admin = config.adminServerEnabled
+    ? await startAdminServer(config, () => member.server?.view ?? null, logger)
+    : null;
+  return {
+    host: member.address.host,
+    clientPort: member.address.port,
+    async stop() {
+      await admin?.stop();
+      await member.stop();
+    },
+  };
+}
+
+function watchdogFor({ forceSync, fsyncHangLimitMs }: ServerConfig): FlushWatchdog | null {
+  return forceSync && fsyncHangLimitMs > 0 ? new FlushWatchdog(fsyncHangLimitMs) : null;
 }

@@ -166,7 +166,7 @@ export class ClientPort {
   }
 
   touch(session: Session, nowMs: number): void {
-    this.replica.sessions.touch(session, nowMs);
+    this.replica.touch(session, nowMs);
   }
 
   /** Handshakes come at a bounded rate where that is configured. */

@@ -208,7 +208,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const type = reader.readInt();
     if (type === OpCode.auth) this.#onAuth(xid, reader);
     else if (!admission.knows(this.caller) && type !== OpCode.sasl) this.#refuseUnknown(xid);
-    else if (isClientWrite(type)) {
+    else if (isClientWrite(type) || (type === OpCode.sync && this.port.replica.mustSync)) {
       this.#propose(type, xid, weight, bytes, start, end);
       return;
     } else if (this.#mustWait()) {

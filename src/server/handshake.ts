@@ -5,7 +5,7 @@
 import { OpCode } from '../protocol/opcodes.js';
 import type { Reader } from '../protocol/reader.js';
 import type { Writer } from '../protocol/writer.js';
-import { formatSessionId, type Session } from '../session/session.js';
+import { formatSessionId, Session } from '../session/session.js';
 import { passwordMatches, sessionPassword } from '../session/session-id.js';
 import type { ClientPort } from './client-port.js';
 import type { ClientConnection } from './connection.js';
@@ -94,12 +94,39 @@ function resumeSession(
     });
     return { kind: 'invalid' };
   }
+  if (!port.replica.ownsSessions) return revalidateSession(port, connection, sessionId, nowMs);
   if (session === undefined || !port.replica.sessions.touch(session, nowMs)) {
     return { kind: 'invalid' };
   }
   port.register(sessionId, connection);
   port.metrics.connectionRevalidateCount.value++;
   return { kind: 'resumed', session };
+}
+
+/** The leader must say whether the session lives; what the client sends meanwhile waits behind it. */
+function revalidateSession(
+  port: ClientPort,
+  connection: ClientConnection,
+  sessionId: bigint,
+  nowMs: number,
+): HandshakeOutcome {
+  const { replica } = port;
+  const session = replica.sessions.get(sessionId) ?? new Session(sessionId, connection.timeoutMs);
+  port.register(sessionId, connection);
+  port.metrics.connectionRevalidateCount.value++;
+  const pending = new PendingWrite(connection, OpCode.createSession, 0, nowMs);
+  replica.revalidate(sessionId, connection.timeoutMs, (isValid) => {
+    if (connection.isClosed) return;
+    if (!isValid) {
+      connection.session = null;
+      writeConnectResponse(connection.output.begin(), connection, null);
+      connection.endAfterFlush();
+      return;
+    }
+    connection.onApplied(pending, port.zxidHigh, port.zxidLow);
+    connection.flush();
+  });
+  return { kind: 'creating', session, pending };
 }
 
 /** A frame of its own kind: no header. `session` null: there is none (any more). */

@@ -27,7 +27,6 @@ export class ViewOfServer implements ServerView {
   readonly clock: Clock;
   readonly metrics: ServerMetrics;
   readonly isReadOnly = false;
-  readonly serverState = 'standalone';
   readonly startedMs: number;
   /** What Apache traces by default. */
   traceMask = 306n;
@@ -37,6 +36,10 @@ export class ViewOfServer implements ServerView {
     this.clock = server.world.clock;
     this.metrics = server.metrics;
     this.startedMs = server.startedMs;
+  }
+
+  get serverState(): ServerView['serverState'] {
+    return this.#server.mode;
   }
 
   get config(): ServerConfig {

@@ -1,6 +1,7 @@
 /**
- * One server: recovers its state from disk, opens the client port, keeps time (sessions expire,
- * containers are collected, snapshots are taken), and stops without losing what it acknowledged.
+ * One server as clients meet it: the client port, sessions that expire, containers that are collected,
+ * snapshots that are taken, and a stop that loses nothing acknowledged. Alone it recovers its own
+ * state and leads itself; as a member of an ensemble (`ensemble/`) it exists as long as a role lasts.
  * Everything it knows of the world comes in as ports, so the same server runs in production and in
  * the simulator.
  */
@@ -16,14 +17,17 @@ import { formatZxid, zxidOfParts } from '../protocol/zxid.js';
 import { formatSessionId, type Session } from '../session/session.js';
 import { SessionTracker } from '../session/tracker.js';
 import { Storage } from '../storage/storage.js';
-import type { Tree } from '../tree/tree.js';
+import type { Tree, TreeOptions } from '../tree/tree.js';
+import type { PrepareOptions } from '../txn/context.js';
 import { ClientPort } from './client-port.js';
 import { Collector } from './collector.js';
 import type { ServerConfig } from './config/config.js';
 import { PendingWrite } from './pending.js';
 import { ServerMetrics } from './metrics.js';
 import { PauseMonitor } from './pause-monitor.js';
-import { Replica } from './replica.js';
+import { Applier } from './applier.js';
+import type { Replica } from './replica.js';
+import { standaloneReplica } from './standalone-replica.js';
 import { ServerStats } from './server-stats.js';
 import { ViewOfServer } from './server-view.js';
 import { runFourLetterWord } from './commands/four-letter-answers.js';
@@ -49,6 +53,16 @@ export interface ServerWorld {
 
 const HOUR_MS = 3_600_000;
 
+export interface ServerParts {
+  readonly storage: Storage;
+  readonly applier: Applier;
+  /** How requests become transactions here. */
+  makeReplica(server: Server): Replica;
+}
+
+/** Whatever its myid file says: Apache's standalone server counts as 1. */
+const STANDALONE_SID = 1;
+
 export class Server {
   config: ServerConfig;
   readonly world: ServerWorld;
@@ -56,10 +70,13 @@ export class Server {
   onSession: ((id: bigint, kind: 'created' | 'closed') => void) | null = null;
   readonly stats = new ServerStats();
   readonly metrics = new ServerMetrics();
+  /** As what it serves. */
+  mode: 'standalone' | 'leader' | 'follower' | 'observer' = 'standalone';
   lastSnapshot: { readonly zxid: bigint; readonly timeMs: number } | null = null;
   slowFsyncCount = 0;
   readonly startedMs: number;
   readonly #storage: Storage;
+  readonly #applier: Applier;
   readonly tree: Tree;
   readonly sessions: SessionTracker;
   readonly replica: Replica;
@@ -72,111 +89,71 @@ export class Server {
   #listener: Listener | null = null;
   #tick: Timer | null = null;
   #tickDueMs = 0;
+  #isServing = false;
   #isStopping = false;
 
   /** Recovers the data directory and opens the client port. Throws StartError, one clear line. */
   static async start(config: ServerConfig, world: ServerWorld): Promise<Server> {
-    const storage = Storage.open({
-      disk: world.disk,
-      compression: world.compression,
-      clock: world.clock,
-      logger: world.logger,
-      snapDir: config.dataDir,
-      logDir: config.dataLogDir,
-      preAllocBytes: config.preAllocBytes,
-      txnLogSizeLimitBytes: config.txnLogSizeLimitBytes,
-      forceSync: config.forceSync,
-      fsyncWarningMs: config.fsyncWarningThresholdMs,
-      snapshotCompression: config.snapshotCompression,
-      snapRetainCount: config.autopurgeSnapRetainCount,
-      autoCreateDirectories: config.dataDirAutoCreate,
-      trustEmptySnapshot: config.snapshotTrustEmpty,
-      autoCreateDb: config.dbAutoCreate,
-      serializeLastProcessedZxid: config.serializeLastProcessedZxidEnabled,
-      treeOptions: {
-        digestEnabled: config.digestEnabled,
-        emulate353Ttl: config.emulate353TtlNodes,
-        extendedTypes: config.extendedTypesEnabled,
-      },
-      onFatal: (error: Error) => world.onFatal(error),
-    });
+    const storage = openStorage(config, world);
     let server: Server | null = null;
     try {
       const startMs = world.clock.monotonicMs();
       const recovered = await storage.recover();
       const tookMs = world.clock.monotonicMs() - startMs;
-      server = new Server(config, world, storage, recovered.tree, recovered.sessions);
+      const applier = applierOf(config, world, STANDALONE_SID, recovered.tree, recovered.sessions);
+      server = new Server(config, world, {
+        storage,
+        applier,
+        makeReplica: (self) =>
+          standaloneReplica(applier, {
+            clock: world.clock,
+            log: self,
+            prepare: self.prepareOptions(),
+            onTurnEnd: () => {
+              self.onTurnEnd();
+            },
+          }),
+      });
       server.metrics.dbInitTimeMs.add(tookMs);
       if (recovered.snapshotZxid !== null) {
         server.lastSnapshot = { zxid: recovered.snapshotZxid, timeMs: world.clock.wallMs() };
       }
       server.metrics.startupTxnsLoaded.add(recovered.replayed);
-      await server.#open();
+      await server.#listen();
       return server;
     } catch (problem) {
       await server?.stop();
-      if (server === null) storage.close();
+      storage.close();
       throw problem;
     }
   }
 
-  private constructor(
-    config: ServerConfig,
-    world: ServerWorld,
-    storage: Storage,
-    tree: Tree,
-    sessions: ReadonlyMap<bigint, number>,
-  ) {
+  /** Serves nobody yet: `serve`. */
+  constructor(config: ServerConfig, world: ServerWorld, parts: ServerParts) {
     const { clock, logger } = world;
+    const { storage, applier } = parts;
+    const { tree } = applier;
     this.config = config;
     this.world = world;
     this.#storage = storage;
+    this.#applier = applier;
     this.tree = tree;
     this.startedMs = clock.monotonicMs();
-    this.sessions = new SessionTracker({
-      tickTimeMs: config.tickTimeMs,
-      // whatever its myid file says: Apache's standalone server counts as 1
-      serverId: 1,
-      wallMs: clock.wallMs(),
-    });
-    for (const [id, timeoutMs] of sessions) {
-      this.sessions.track(id, timeoutMs, this.startedMs).isEstablished = true;
-    }
-    this.replica = new Replica({
-      tree,
-      sessions: this.sessions,
-      clock,
-      log: {
-        append: (batch) => this.#append(batch),
-        flush: (done) => this.#flush(done),
+    this.sessions = applier.sessions;
+    applier.events = {
+      onSessionCreated: (session) => this.#onSessionCreated(session),
+      onSessionClosed: (id) => {
+        this.port.onSessionClosed(id);
+        this.onSession?.(id, 'closed');
       },
-      events: {
-        onSessionCreated: (session) => this.#onSessionCreated(session),
-        onSessionClosed: (id) => {
-          this.port.onSessionClosed(id);
-          this.onSession?.(id, 'closed');
-        },
-        onDigestMismatch: (high, low) => this.#onDigestMismatch(high, low),
-        onTurnEnd: () => {
-          this.port.flush();
-          this.port.onRoom();
-        },
-      },
-      prepare: {
-        skipAcl: config.skipAcl,
-        enforceQuota: config.enforceQuota,
-        extendedTypesEnabled: config.extendedTypesEnabled,
-        emulate353Ttl: config.emulate353TtlNodes,
-        digestEnabled: config.digestEnabled,
-        closeSessionTxnEnabled: config.closeSessionTxnEnabled,
-        onQuotaExceeded: (message) => logger.warn(message),
-      },
-    });
+      onDigestMismatch: (high, low) => this.#onDigestMismatch(high, low),
+    };
+    this.replica = parts.makeReplica(this);
     this.watches = new Watches({
       metrics: this.metrics,
       tree,
       allows: (acl, perms, caller) => this.port.allows(acl, perms, caller),
-      applyingZxid: () => ({ high: this.replica.applyingHigh, low: this.replica.applyingLow }),
+      applyingZxid: () => ({ high: applier.zxidHigh, low: applier.zxidLow }),
     });
     tree.listener = this.watches;
     this.view = new ViewOfServer(this);
@@ -228,7 +205,7 @@ export class Server {
   }
 
   get isServing(): boolean {
-    return this.#listener !== null && !this.#isStopping;
+    return this.#isServing && !this.#isStopping;
   }
 
   /** Where clients reach this server. */
@@ -248,7 +225,26 @@ export class Server {
     // the log has everything: a snapshot half written is not worth waiting for
     this.#storage.abandonSnapshot();
     await this.snapshots.stop();
-    this.#storage.close();
+    this.#applier.events = null;
+    this.tree.listener = null;
+    if (this.#listener !== null) this.#storage.close();
+  }
+
+  /**
+   * The role is over: clients are sent away at once, and what they wait for is not waited for. The
+   * state and the storage are the next role's.
+   */
+  async leave(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    this.#tick?.cancel();
+    this.#collector.stop();
+    this.#pauses?.stop();
+    this.#applier.events = null;
+    this.tree.listener = null;
+    const closed = this.port.close();
+    this.#storage.abandonSnapshot();
+    await Promise.all([closed, this.snapshots.stop()]);
   }
 
   /** Takes over the settings that a running server can. */
@@ -264,29 +260,58 @@ export class Server {
     this.replica.closeSession(session, pending, 0);
   }
 
-  async #open(): Promise<void> {
-    const { config, world } = this;
-    this.#closeOrphans();
+  /** Accepted connections are served from here on. */
+  serve(): void {
+    this.#isServing = true;
+    if (this.replica.ownsSessions) {
+      this.#closeOrphans();
+      this.#collector.start();
+    }
+    this.#scheduleTick(this.world.clock.monotonicMs() + this.config.tickTimeMs / 2);
+    this.#pauses?.start();
+    this.snapshots.start();
+  }
+
+  async #listen(): Promise<void> {
+    const { config } = this;
     const host = config.clientPortAddress ?? undefined;
     this.#listener = await this.port.listen(
       host,
       config.clientPort,
       config.clientPortListenBacklog,
     );
-    this.#scheduleTick(world.clock.monotonicMs() + config.tickTimeMs / 2);
-    this.#collector.start();
-    this.#pauses?.start();
-    this.snapshots.start();
+    this.serve();
   }
 
-  #append(batch: TxnBatch): void {
+  prepareOptions(): PrepareOptions {
+    const { config, world } = this;
+    return {
+      skipAcl: config.skipAcl,
+      enforceQuota: config.enforceQuota,
+      extendedTypesEnabled: config.extendedTypesEnabled,
+      emulate353Ttl: config.emulate353TtlNodes,
+      digestEnabled: config.digestEnabled,
+      closeSessionTxnEnabled: config.closeSessionTxnEnabled,
+      onQuotaExceeded: (message) => {
+        world.logger.warn(message);
+      },
+    };
+  }
+
+  /** A batch has been applied and its replies encoded: they leave. */
+  onTurnEnd(): void {
+    this.port.flush();
+    this.port.onRoom();
+  }
+
+  append(batch: TxnBatch): void {
     this.metrics.syncProcessorRequestQueued.value += batch.count;
     this.metrics.syncProcessorBatchSize.add(batch.count);
     this.#storage.append(batch);
     this.snapshots.onLogged(batch.count, batch.length);
   }
 
-  #flush(done: () => void): void {
+  flush(done: () => void): void {
     const { clock } = this.world;
     const startMs = clock.monotonicMs();
     this.#storage.flush(() => {
@@ -345,8 +370,15 @@ export class Server {
 
   #expire(lateMs: number): void {
     if (this.#isStopping) return;
-    const { clock, logger } = this.world;
+    const { clock } = this.world;
     const nowMs = clock.monotonicMs();
+    if (this.replica.ownsSessions) this.#expireSessions(nowMs, lateMs);
+    this.port.closeSessionless(nowMs);
+    this.#scheduleTick(nowMs + this.config.tickTimeMs / 2);
+  }
+
+  #expireSessions(nowMs: number, lateMs: number): void {
+    const { logger } = this.world;
     this.sessions.expire(nowMs, lateMs, (session) => {
       // its pings may lie unread because we do not read: that is not the client's silence
       if (this.port.connectionOf(session.id)?.isHeldBack === true) return false;
@@ -358,8 +390,6 @@ export class Server {
       this.expireSession(session);
       return true;
     });
-    this.port.closeSessionless(nowMs);
-    this.#scheduleTick(nowMs + this.config.tickTimeMs / 2);
   }
 
   /** Ephemerals whose session the log no longer knows go as their session's end would take them. */
@@ -391,6 +421,59 @@ export class Server {
       new PendingWrite(null, OpCode.deleteContainer, 0, this.world.clock.monotonicMs()),
     );
   }
+}
+
+/** Throws StartError: one clear line. */
+export function openStorage(config: ServerConfig, world: ServerWorld): Storage {
+  return Storage.open({
+    disk: world.disk,
+    compression: world.compression,
+    clock: world.clock,
+    logger: world.logger,
+    snapDir: config.dataDir,
+    logDir: config.dataLogDir,
+    preAllocBytes: config.preAllocBytes,
+    txnLogSizeLimitBytes: config.txnLogSizeLimitBytes,
+    forceSync: config.forceSync,
+    fsyncWarningMs: config.fsyncWarningThresholdMs,
+    snapshotCompression: config.snapshotCompression,
+    snapRetainCount: config.autopurgeSnapRetainCount,
+    autoCreateDirectories: config.dataDirAutoCreate,
+    trustEmptySnapshot: config.snapshotTrustEmpty,
+    autoCreateDb: config.dbAutoCreate,
+    serializeLastProcessedZxid: config.serializeLastProcessedZxidEnabled,
+    treeOptions: treeOptionsOf(config),
+    onFatal: (error: Error) => world.onFatal(error),
+  });
+}
+
+export function treeOptionsOf(config: ServerConfig): TreeOptions {
+  return {
+    digestEnabled: config.digestEnabled,
+    emulate353Ttl: config.emulate353TtlNodes,
+    extendedTypes: config.extendedTypesEnabled,
+  };
+}
+
+/** State as recovered, with every session's timeout beginning now. */
+export function applierOf(
+  config: ServerConfig,
+  world: ServerWorld,
+  serverId: number,
+  tree: Tree,
+  living: ReadonlyMap<bigint, number>,
+): Applier {
+  const { clock } = world;
+  const sessions = new SessionTracker({
+    tickTimeMs: config.tickTimeMs,
+    serverId,
+    wallMs: clock.wallMs(),
+  });
+  const nowMs = clock.monotonicMs();
+  for (const [id, timeoutMs] of living) {
+    sessions.track(id, timeoutMs, nowMs).isEstablished = true;
+  }
+  return new Applier(tree, sessions, () => clock.monotonicMs());
 }
 
 function clientPortOptions(

@@ -31,6 +31,7 @@ export function answerWrite(
 function writeBody(tree: Tree, pending: PendingWrite, out: Writer): void {
   switch (pending.op) {
     case OpCode.create:
+    case OpCode.sync:
       out.writeString(pending.resultPath);
       return;
     case OpCode.create2:

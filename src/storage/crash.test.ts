@@ -20,6 +20,10 @@ for (const name of [
   'snapshot while transactions go on',
   'purge',
   'stop and start',
+  'following into new epochs',
+  'truncate within the last log',
+  'truncate to where the snapshot is, with nothing in the logs that stays',
+  'the state of a leader that is behind, over transactions that were never committed',
 ]) {
   test(`a disk that refuses once: ${name}`, async () => {
     const scenario = crashScenarios.find((each) => each.name === name);

@@ -49,7 +49,8 @@ export type LogHeader = 'valid' | 'missing' | 'foreign';
 
 export class LogReader {
   readonly path: string;
-  readonly size: number;
+  /** As of the opening, or of the last look ahead. */
+  size: number;
   readonly header: LogHeader;
   readonly dbId: bigint;
   readonly version: number;
@@ -103,6 +104,23 @@ export class LogReader {
     this.offset = this.endOffset;
     this.endOffset = this.offset + txnRecordPrefixBytes + (this.payloadEnd - this.payloadStart) + 1;
     return true;
+  }
+
+  /**
+   * Looks again at the file, which may have grown, and reads what comes behind the cursor without
+   * holding up the event loop: the calls of `next` that follow find it here.
+   */
+  async lookAhead(): Promise<void> {
+    this.size = this.#file.sizeNow();
+    const wanted = Math.min(windowBytesMin, this.size);
+    if (this.bytes.length < wanted) {
+      this.bytes = new Uint8Array(wanted);
+      this.#view = new DataView(this.bytes.buffer);
+    }
+    const at = this.endOffset;
+    this.#windowStart = this.#windowEnd = at;
+    const got = await this.#file.read(this.bytes, 0, this.bytes.length, at);
+    this.#windowEnd = at + got;
   }
 
   /**

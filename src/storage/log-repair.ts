@@ -15,15 +15,16 @@ export function repairLogs(disk: Disk, directory: string, result: LogReplayResul
   if (last !== null) {
     const file = disk.openNow(last.log.path, 'write');
     try {
-      if (last.isCut) file.truncateNow(last.validEnd);
-      const isRewritten = rewrite(file, durableTo, last.validEnd);
-      if (last.isCut || isRewritten) file.syncNow();
+      // though it may end there already: a cut whose fsync failed is in the cache alone
+      file.truncateNow(last.validEnd);
+      rewrite(file, durableTo, last.validEnd);
+      file.syncNow();
     } finally {
       file.closeNow();
     }
   }
   for (const log of empty) disk.unlinkNow(log.path);
-  if (empty.length > 0) disk.syncDirectoryNow(directory);
+  disk.syncDirectoryNow(directory);
 }
 
 /**
@@ -31,12 +32,11 @@ export function repairLogs(disk: Disk, directory: string, result: LogReplayResul
  * taken for clean by the kernel after an fsync that failed. Writing the same bytes again makes the
  * pages dirty, and the fsync that follows real.
  */
-function rewrite(file: DiskFile, durableTo: number, validEnd: number): boolean {
+function rewrite(file: DiskFile, durableTo: number, validEnd: number): void {
   const from = durableTo > 0 ? durableTo : Math.max(0, validEnd - rewrittenBytesMax);
   const bytes = new Uint8Array(Math.min(pieceBytes, Math.max(0, validEnd - from)));
   for (let at = from; at < validEnd; at += bytes.length) {
     const count = file.readNow(bytes, 0, Math.min(bytes.length, validEnd - at), at);
     file.writeNow(bytes, 0, count, at);
   }
-  return from < validEnd;
 }

@@ -45,13 +45,8 @@ export interface LogReplayResult {
   readonly txnCount: number;
   /** Bytes of the transactions that were handed on. */
   readonly txnBytes: number;
-  /** The last log that holds a record. */
-  readonly last: {
-    readonly log: LogName;
-    readonly validEnd: number;
-    /** What comes after the valid end was never durable and must go. */
-    readonly isCut: boolean;
-  } | null;
+  /** The last log that holds a record. What comes after the valid end was never durable and must go. */
+  readonly last: { readonly log: LogName; readonly validEnd: number } | null;
   /** From where on the last log may not have been durable, as far as anybody knows. */
   readonly durableTo: number;
   /** Logs after the last one, without a record. */
@@ -103,12 +98,12 @@ export class LogReplay {
       this.#expectName(last.log);
       empty.unshift(last.log);
     }
-    const isCut = last !== undefined && this.#judgeEnd(last);
+    if (last !== undefined) this.#judgeEnd(last);
     return {
       lastZxid: this.#last,
       txnCount: this.#txnCount,
       txnBytes: this.#txnBytes,
-      last: last === undefined ? null : { log: last.log, validEnd: last.tail.offset, isCut },
+      last: last === undefined ? null : { log: last.log, validEnd: last.tail.offset },
       durableTo: last?.isMarkConfirmed === true ? (this.#parts.mark?.offset ?? 0) : 0,
       empty,
     };
@@ -246,8 +241,8 @@ export class LogReplay {
     );
   }
 
-  /** The end of the last log: true when there is something to be cut off. */
-  #judgeEnd({ log, tail, isMarkConfirmed }: ReadLog): boolean {
+  /** The end of the last log. */
+  #judgeEnd({ log, tail, isMarkConfirmed }: ReadLog): void {
     const { mark, logger } = this.#parts;
     const { offset, validAt, isClean, noRecord } = tail;
     if (mark !== null && this.#marks(log) && mark.offset > offset) {
@@ -257,8 +252,7 @@ export class LogReplay {
         'Restore the file. If it was shortened or replaced on purpose, delete the file .tail beside it',
       );
     }
-    if (tail.isUnread) return true;
-    if (isClean) return false;
+    if (tail.isUnread || isClean) return;
     const where = `${log.path} is damaged at byte ${offset} (${noRecord})`;
     if (validAt !== null && !isMarkConfirmed) {
       throw refusal(`${where}, with more transactions from byte ${validAt} on`, repairAdvice);
@@ -268,7 +262,6 @@ export class LogReplay {
       byte: offset,
       why: noRecord,
     });
-    return true;
   }
 }
 

@@ -47,6 +47,8 @@ export interface LogWriterOptions {
   /** False: say "durable" without waiting for the disk, at the operator's own risk. */
   readonly forceSync: boolean;
   readonly fsyncWarningMs: number;
+  /** Of the writer before this one, to be counted on. */
+  readonly fsyncStats?: FsyncStats;
   onFatal(error: Error): void;
 }
 
@@ -70,7 +72,7 @@ interface Segment {
 type Done = () => void;
 
 export class LogWriter {
-  readonly fsyncStats: FsyncStats = { count: 0, totalMs: 0, maxMs: 0, lastMs: 0, slowCount: 0 };
+  readonly fsyncStats: FsyncStats;
 
   readonly #options: LogWriterOptions;
   readonly #mark: TailMarkFile;
@@ -103,6 +105,13 @@ export class LogWriter {
   /** (high, low): the last transaction of the logs that exist. */
   constructor(options: LogWriterOptions, last: Zxid) {
     this.#options = options;
+    this.fsyncStats = options.fsyncStats ?? {
+      count: 0,
+      totalMs: 0,
+      maxMs: 0,
+      lastMs: 0,
+      slowCount: 0,
+    };
     this.#mark = new TailMarkFile(options.disk, options.directory);
     this.#lastHigh = Number(BigInt.asUintN(32, last >> 32n));
     this.#lastLow = Number(BigInt.asUintN(32, last));
@@ -111,6 +120,11 @@ export class LogWriter {
   /** All that was ever appended by this writer. */
   get appendedBytes(): number {
     return this.#appendedBytes;
+  }
+
+  /** Of the open log, the preallocated rest not counted; null: that one is not open. */
+  writtenBytes(path: string): number | null {
+    return this.#file?.path === path ? this.#position : null;
   }
 
   /** At the end of the log. The batch may be changed again only after the flush that follows. */

@@ -28,9 +28,9 @@ export class Pace {
     this.#startedMs = clock.monotonicMs();
   }
 
-  /** In one go, without regard for others. */
-  get isUrgent(): boolean {
-    return this.#sliceMs === Number.POSITIVE_INFINITY;
+  /** Slowly: most of the loop, and of the disk, stays with others. */
+  get isGentle(): boolean {
+    return this.#restMs > 0 && this.#sliceMs !== Number.POSITIVE_INFINITY;
   }
 
   /** Shorter rests from here on: to be slower would cost more than to be in the way. */

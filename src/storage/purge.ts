@@ -7,7 +7,7 @@
 import type { Clock } from '../ports/clock.js';
 import type { Disk } from '../ports/disk.js';
 import type { Logger } from '../ports/logger.js';
-import { listLogs } from './names.js';
+import { listLogs, type LogName } from './names.js';
 import type { Snapshots } from './snapshots.js';
 
 export interface PurgeParts {
@@ -17,6 +17,8 @@ export interface PurgeParts {
   readonly snapshots: Snapshots;
   readonly logDirectory: string;
   readonly retainCount: number;
+  /** Asked before each: somebody is reading the log. */
+  isInUse(log: LogName): boolean;
   /** Makes names durable; a failure may concern more than what is purged. */
   syncDirectory(directory: string): Promise<void>;
 }
@@ -42,7 +44,10 @@ export async function purge(parts: PurgeParts): Promise<string[]> {
   const logs = listLogs(disk, logDirectory);
   const firstNeeded = logs.findLastIndex((log) => log.zxid <= oldest.zxid);
   const countBefore = deleted.length;
-  for (const log of logs.slice(0, Math.max(0, firstNeeded))) await remove(log.path);
+  for (const log of logs.slice(0, Math.max(0, firstNeeded))) {
+    if (parts.isInUse(log)) break;
+    await remove(log.path);
+  }
   if (deleted.length > countBefore) await parts.syncDirectory(logDirectory);
   return deleted;
 }

@@ -20,6 +20,7 @@ import {
   type LogName,
   type SnapshotName,
 } from './names.js';
+import { finishInstall } from './install.js';
 import { LogReplay, type LogReplayResult } from './log-replay.js';
 import { repairLogs } from './log-repair.js';
 import { Pace } from './pace.js';
@@ -95,7 +96,8 @@ class Recovery {
   }
 
   async run(): Promise<Recovered> {
-    const { disk, logDirectory } = this.#parts;
+    const { disk, logger, logDirectory, snapshots } = this.#parts;
+    await finishInstall({ disk, logger, snapshotDirectory: snapshots.directory, logDirectory });
     this.#removeUnfinished();
     const logs = listLogs(disk, logDirectory);
     const loaded = await this.#loadNewest();
@@ -119,7 +121,8 @@ class Recovery {
       disk.unlinkNow(join(snapshots.directory, name));
       logger.info('removed a snapshot that was never finished', { file: name });
     }
-    if (unfinished.length > 0) disk.syncDirectoryNow(snapshots.directory);
+    // also for what the last process renamed and deleted: what was seen here does not change any more
+    disk.syncDirectoryNow(snapshots.directory);
   }
 
   async #loadNewest(): Promise<Loaded | null> {

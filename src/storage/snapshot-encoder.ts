@@ -14,7 +14,6 @@ import { zxidOfParts, type Zxid } from '../protocol/zxid.js';
 import { ROOT, type NodeId, type Tree, type TreeWalk } from '../tree/tree.js';
 import { fileHeader, fileHeaderBytes, snapshotDbId, snapshotMagic } from './file-header.js';
 import type { Pace } from './pace.js';
-import type { SnapshotOutput } from './snapshot-output.js';
 
 /** A block leaves as soon as it is that long; the last znode in it may make it longer. */
 const blockBytes = 128 * 1024;
@@ -66,6 +65,17 @@ class PathOfWalk {
   }
 }
 
+/** Where the blocks go. */
+export interface SnapshotBlocks {
+  /**
+   * Takes bytes[0, length). Resolves when the block before is done with and may be filled again; this
+   * one is kept until the next call.
+   */
+  put(bytes: Uint8Array, length: number): Promise<void>;
+  /** Resolves when all blocks are done with. */
+  end(): Promise<void>;
+}
+
 export interface SnapshotContentOptions {
   readonly digestEnabled: boolean;
   readonly serializeLastProcessedZxid: boolean;
@@ -77,8 +87,8 @@ export class SnapshotEncoder {
   readonly #tree: Tree;
   readonly #walk: TreeWalk;
   readonly #sessions: readonly (readonly [bigint, number])[];
-  readonly #options: SnapshotContentOptions;
-  readonly #output: SnapshotOutput;
+  readonly #options: SnapshotContentOptions | null;
+  readonly #output: SnapshotBlocks;
   readonly #pace: Pace;
   /** One is filled while the other is on its way. */
   #writer = new Writer(blockBytesInitial);
@@ -89,13 +99,16 @@ export class SnapshotEncoder {
   readonly #path: PathOfWalk;
   nodeCount = 0;
 
-  /** Takes note of the moment: sessions and zxid as of now. `close` must follow. */
+  /**
+   * Takes note of the moment: sessions and zxid as of now. `close` must follow. Without options: not a
+   * file, but what a leader sends, which has no header and ends with the end mark.
+   */
   constructor(
     tree: Tree,
     sessions: Iterable<readonly [bigint, number]>,
-    output: SnapshotOutput,
+    output: SnapshotBlocks,
     pace: Pace,
-    options: SnapshotContentOptions,
+    options: SnapshotContentOptions | null,
   ) {
     this.#tree = tree;
     this.#sessions = [...sessions];
@@ -110,7 +123,9 @@ export class SnapshotEncoder {
   /** Resolves when all of it has been handed to the output and written. */
   async run(): Promise<void> {
     this.#pace.restart();
-    this.#writer.writeBytes(fileHeader(snapshotMagic, snapshotDbId), 0, fileHeaderBytes);
+    if (this.#options !== null) {
+      this.#writer.writeBytes(fileHeader(snapshotMagic, snapshotDbId), 0, fileHeaderBytes);
+    }
     await this.#encodeSessions();
     await this.#encodeAcls();
     await this.#encodeNodes();
@@ -174,10 +189,11 @@ export class SnapshotEncoder {
 
   /** The end mark and everything sealed behind it, as of one moment. */
   #encodeEnd(): void {
-    const { digestEnabled, serializeLastProcessedZxid } = this.#options;
     const tree = this.#tree;
     const writer = this.#writer;
     writer.writeString('/');
+    if (this.#options === null) return;
+    const { digestEnabled, serializeLastProcessedZxid } = this.#options;
     this.#seal();
     const { lastZxidHigh: high, lastZxidLow: low } = tree;
     if (digestEnabled) {
@@ -202,6 +218,7 @@ export class SnapshotEncoder {
   }
 
   #sumUp(): void {
+    if (this.#options === null) return;
     const { bytes, pos } = this.#writer;
     this.#sum = adler32(bytes, this.#summedTo, pos, this.#sum);
     this.#summedTo = pos;

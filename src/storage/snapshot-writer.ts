@@ -6,7 +6,7 @@
 import type { Clock } from '../ports/clock.js';
 import type { Compression, Disk } from '../ports/disk.js';
 import type { Logger } from '../ports/logger.js';
-import { formatZxid, type Zxid } from '../protocol/zxid.js';
+import { formatZxid, zxidOfParts, type Zxid } from '../protocol/zxid.js';
 import type { Tree } from '../tree/tree.js';
 import { join, snapshotName, unfinishedName, type SnapshotCompression } from './names.js';
 import { Pace } from './pace.js';
@@ -17,6 +17,7 @@ import { SnapshotOutput } from './snapshot-output.js';
 const sliceMs = 0.5;
 /** Most of the loop, and of the disk, stays with those who wait for their answers. */
 const restMs = 4;
+const installSliceMs = 5;
 /** A log's flush waits behind what of a snapshot the disk is busy with: little at a time. */
 const syncEveryBytes = 512 * 1024;
 
@@ -44,6 +45,11 @@ export function snapshotPace(clock: Clock, isUrgent: boolean): Pace {
   return new Pace(clock, isUrgent ? Number.POSITIVE_INFINITY : sliceMs, restMs);
 }
 
+/** Nobody is served meanwhile, but a leader must be heard. */
+export function installPace(clock: Clock): Pace {
+  return new Pace(clock, installSliceMs);
+}
+
 /**
  * Rejects with a DiskError when the disk refuses, with an AbandonedError when the pace is; what was
  * there before still is.
@@ -54,19 +60,45 @@ export async function writeSnapshot(
   sessions: Iterable<readonly [bigint, number]>,
   pace: Pace,
 ): Promise<WrittenSnapshot> {
-  const { disk, clock, compression, directory, logger, snapshotCompression } = parts;
+  const { disk, clock, logger, directory, snapshotCompression } = parts;
   const startedMs = clock.monotonicMs();
-  const zxid = (BigInt(tree.lastZxidHigh) << 32n) | BigInt(tree.lastZxidLow);
-  const name = snapshotName(zxid, snapshotCompression);
+  const name = snapshotName(zxidOf(tree), snapshotCompression);
   const unfinished = join(directory, unfinishedName(name));
-  if (disk.existsNow(unfinished)) disk.unlinkNow(unfinished);
-  const file = disk.openNow(unfinished, 'create');
+  const path = join(directory, name);
+  const { zxid, bytes, znodes } = await writeSnapshotAs(parts, unfinished, tree, sessions, pace);
+  try {
+    await disk.rename(unfinished, path);
+    await parts.syncDirectory(directory);
+  } catch (error) {
+    await discard(disk, unfinished);
+    throw error;
+  }
+  const tookMs = Math.round(clock.monotonicMs() - startedMs);
+  logger.info('snapshot written', { file: path, zxid: formatZxid(zxid), znodes, bytes, tookMs });
+  return { file: path, zxid, bytes };
+}
+
+/**
+ * Under the path given, which must not count: the content is durable when this resolves, the name is
+ * not. Rejects as `writeSnapshot` does.
+ */
+export async function writeSnapshotAs(
+  parts: SnapshotWriterParts,
+  path: string,
+  tree: Tree,
+  sessions: Iterable<readonly [bigint, number]>,
+  pace: Pace,
+): Promise<WrittenSnapshot & { readonly znodes: number }> {
+  const { disk, compression, snapshotCompression } = parts;
+  const zxid = zxidOf(tree);
+  if (disk.existsNow(path)) disk.unlinkNow(path);
+  const file = disk.openNow(path, 'create');
   const output = new SnapshotOutput(
     file,
     snapshotCompression,
     compression,
     pace,
-    pace.isUrgent ? null : syncEveryBytes,
+    pace.isGentle ? syncEveryBytes : null,
   );
   const encoder = new SnapshotEncoder(tree, sessions, output, pace, parts);
   try {
@@ -78,21 +110,16 @@ export async function writeSnapshot(
       await output.settle();
       file.closeNow();
     }
-    const path = join(directory, name);
-    await disk.rename(unfinished, path);
-    await parts.syncDirectory(directory);
-    logger.info('snapshot written', {
-      file: path,
-      zxid: formatZxid(zxid),
-      znodes: encoder.nodeCount,
-      bytes: output.fileBytes,
-      tookMs: Math.round(clock.monotonicMs() - startedMs),
-    });
-    return { file: path, zxid, bytes: output.fileBytes };
+    return { file: path, zxid, bytes: output.fileBytes, znodes: encoder.nodeCount };
   } catch (error) {
-    await discard(disk, unfinished);
+    await discard(disk, path);
     throw error;
   }
+}
+
+/** Its name is after the tree as it is when the walk begins. */
+export function zxidOf(tree: Tree): Zxid {
+  return zxidOfParts(tree.lastZxidHigh, tree.lastZxidLow);
 }
 
 /** On a disk that refused to write, deleting may fail as well; the next start tries again. */

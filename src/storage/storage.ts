@@ -11,6 +11,7 @@ import type { Clock } from '../ports/clock.js';
 import { DiskError, type Compression, type Disk } from '../ports/disk.js';
 import type { Logger } from '../ports/logger.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
+import type { Zxid } from '../protocol/zxid.js';
 import type { Tree, TreeOptions } from '../tree/tree.js';
 import {
   directoriesOf,
@@ -19,14 +20,32 @@ import {
   probeDirectories,
   type Directories,
 } from './directories.js';
+import { EpochFiles } from './epoch-files.js';
+import { incomingName, install } from './install.js';
+import { LogCursor } from './log-cursor.js';
 import { LogWriter, type FsyncStats } from './log-writer.js';
 import type { Pace } from './pace.js';
-import { baseNameOf, parseSnapshotName, type SnapshotCompression } from './names.js';
+import {
+  baseNameOf,
+  join,
+  parseSnapshotName,
+  snapshotName,
+  type SnapshotCompression,
+} from './names.js';
 import { purge } from './purge.js';
 import { recover, type Recovered, type RecoveryProgress } from './recovery.js';
 import { Snapshots } from './snapshots.js';
-import { snapshotPace, writeSnapshot, type WrittenSnapshot } from './snapshot-writer.js';
+import {
+  installPace,
+  snapshotPace,
+  writeSnapshot,
+  writeSnapshotAs,
+  zxidOf,
+  type SnapshotWriterParts,
+  type WrittenSnapshot,
+} from './snapshot-writer.js';
 import { describeDiskError, exitCodes, StartError, startErrorOf } from './start-error.js';
+import { truncateHistory, TruncateError } from './truncate.js';
 
 export interface StorageOptions {
   readonly disk: Disk;
@@ -66,6 +85,13 @@ export class Storage {
   #hasSnapshot = false;
   /** Of the snapshot being written. */
   #pace: Pace | null = null;
+  /** Snapshots and purges under way: what they touch is waited for before it is replaced. */
+  readonly #background = new Set<Promise<unknown>>();
+  readonly #cursors = new Set<LogCursor>();
+  #epochFiles: EpochFiles | null = null;
+  readonly #fsyncStats: FsyncStats = { count: 0, totalMs: 0, maxMs: 0, lastMs: 0, slowCount: 0 };
+  /** What `onFatal` was told; nothing is done any more then. */
+  #fatal: Error | null = null;
   #isClosed = false;
   /** What was logged before this process began, and when the last snapshot began. */
   #replayedBytes = 0;
@@ -107,7 +133,7 @@ export class Storage {
   async recover(
     onProgress: (progress: RecoveryProgress) => void = () => undefined,
   ): Promise<Recovered> {
-    assert(this.#log === null, 'a storage recovers once');
+    assert(this.#log === null, 'a storage recovers once, and reloads after that');
     const { disk, clock, logger, treeOptions, trustEmptySnapshot, autoCreateDb } = this.#options;
     try {
       const recovered = await recover({
@@ -123,12 +149,118 @@ export class Storage {
         writeSnapshot: (tree, sessions) => this.#writeFirstSnapshot(tree, sessions),
       });
       this.#hasSnapshot ||= recovered.snapshotZxid !== null;
-      this.#replayedBytes = recovered.replayedBytes;
-      this.#log = this.#newLog(recovered);
+      this.#beginWriting(recovered.lastZxid, recovered.replayedBytes);
       return recovered;
     } catch (error) {
       throw startErrorOf(error, 'Recovery', exitCodes.unexpected);
     }
+  }
+
+  /**
+   * Recovers again in the same process: what this returns is what the disk holds, what was appended
+   * included. Whatever else was under way here (a snapshot, readers of the log) is over.
+   */
+  async reload(
+    onProgress: (progress: RecoveryProgress) => void = () => undefined,
+  ): Promise<Recovered> {
+    await this.#quiesce();
+    this.#hasSnapshot = false;
+    return await this.recover(onProgress);
+  }
+
+  /**
+   * Takes back, durably, what comes after `toZxid`: the history ends with the last transaction at or
+   * before it. Then, whatever became of it, only `reload` and `close` are left to be called. Rejects
+   * with a TruncateError when no snapshot is as old as that, or a log is damaged: nothing was changed.
+   */
+  async truncateLog(toZxid: Zxid): Promise<void> {
+    const { disk, clock, logger } = this.#options;
+    const snapshots = this.#snapshots;
+    await this.#quiesce();
+    try {
+      const logDirectory = this.directories.logs;
+      await truncateHistory({ disk, clock, logger, snapshots, logDirectory }, toZxid);
+    } catch (error) {
+      if (error instanceof Error && !(error instanceof TruncateError)) {
+        this.#fail(error, 'Taking back the end of the history');
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a tree that came from the leader all there is here, durably: no older snapshot and no log is
+   * left, and the log goes on from the tree's last transaction. The tree is not changed until this
+   * resolves. When it rejects with a DiskError, nothing was replaced, and `reload` is to be called;
+   * beyond that point an error is fatal.
+   */
+  async installSnapshot(
+    tree: Tree,
+    sessions: Iterable<readonly [bigint, number]>,
+  ): Promise<WrittenSnapshot> {
+    const { disk, clock, logger, snapshotCompression } = this.#options;
+    const { snapshots: snapshotDirectory, logs: logDirectory } = this.directories;
+    await this.#quiesce();
+    const name = snapshotName(zxidOf(tree), snapshotCompression);
+    const incoming = join(snapshotDirectory, incomingName(name));
+    const pace = installPace(clock);
+    const { zxid, bytes } = await writeSnapshotAs(
+      this.#snapshotParts,
+      incoming,
+      tree,
+      sessions,
+      pace,
+    );
+    try {
+      await install({ disk, logger, snapshotDirectory, logDirectory }, name);
+    } catch (error) {
+      if (error instanceof Error) this.#fail(error, "Installing the leader's snapshot");
+      throw error;
+    }
+    const written = { file: join(snapshotDirectory, name), zxid, bytes };
+    this.#markValid(written);
+    this.#hasSnapshot = true;
+    this.#beginWriting(zxid, 0);
+    return written;
+  }
+
+  /**
+   * The history right after `zxid`, up to `last`, for a learner; to be closed. Null: the logs do not
+   * reach back to exactly that transaction. `last` is durable, and no more is read before `extendTo`.
+   */
+  async historyFrom(zxid: Zxid, last: Zxid): Promise<LogCursor | null> {
+    const { disk, clock, logger } = this.#options;
+    const cursor = new LogCursor(
+      {
+        disk,
+        clock,
+        logger,
+        logDirectory: this.directories.logs,
+        hasSnapshot: (of) => this.#snapshots.list().some((snapshot) => snapshot.zxid === of),
+        writtenBytes: ({ path }) => this.#log?.writtenBytes(path) ?? disk.sizeNow(path),
+        onClose: (closed) => this.#cursors.delete(closed),
+      },
+      zxid,
+      last,
+    );
+    this.#cursors.add(cursor);
+    if (await cursor.seek()) return cursor;
+    cursor.close();
+    return null;
+  }
+
+  /** Beside the snapshots, for a member of an ensemble. Throws StartError. Recovered by its user. */
+  openEpochFiles(): EpochFiles {
+    const { disk, logger } = this.#options;
+    this.#epochFiles ??= EpochFiles.open({
+      disk,
+      directory: this.directories.snapshots,
+      logger,
+      onFatal: (error) => {
+        this.#end(error);
+      },
+    });
+    return this.#epochFiles;
   }
 
   /**
@@ -165,7 +297,7 @@ export class Storage {
     this.#bytesAtSnapshot = this.#log?.appendedBytes ?? 0;
     this.#replayedBytes = 0;
     try {
-      const written = await this.#writeSnapshot(tree, sessions, pace);
+      const written = await this.#inBackground(this.#writeSnapshot(tree, sessions, pace));
       this.#hasSnapshot = true;
       return written;
     } finally {
@@ -186,15 +318,17 @@ export class Storage {
   /** Deletes old snapshots and the logs that only they needed; paths of what was deleted. */
   async purge(): Promise<string[]> {
     const { disk, clock, logger, snapRetainCount: retainCount } = this.#options;
-    return await purge({
+    const purging = purge({
       disk,
       clock,
       logger,
       snapshots: this.#snapshots,
       logDirectory: this.directories.logs,
       retainCount,
+      isInUse: (log) => [...this.#cursors].some(({ logZxid }) => log.zxid >= (logZxid ?? 0n)),
       syncDirectory: (directory) => this.#syncDirectory(directory),
     });
+    return await this.#inBackground(purging);
   }
 
   /** What a restart would have to replay. */
@@ -203,7 +337,7 @@ export class Storage {
   }
 
   get fsyncStats(): Readonly<FsyncStats> {
-    return this.#writer.fsyncStats;
+    return this.#fsyncStats;
   }
 
   /** Bytes of the files in each of the directories. */
@@ -218,6 +352,7 @@ export class Storage {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    for (const cursor of this.#cursors) cursor.close();
     this.#log?.close();
     this.#lock.release();
   }
@@ -227,10 +362,42 @@ export class Storage {
     return this.#log;
   }
 
-  #newLog(recovered: Recovered): LogWriter {
+  /** Until it has ended, one way or the other, the files under it stay what they are. */
+  async #inBackground<T>(work: Promise<T>): Promise<T> {
+    this.#background.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#background.delete(work);
+    }
+  }
+
+  /** All that was appended is durable, and nobody reads or writes here any more. */
+  async #quiesce(): Promise<void> {
+    const log = this.#log;
+    this.#log = null;
+    for (const cursor of this.#cursors) cursor.close();
+    this.abandonSnapshot();
+    if (log !== null) {
+      await new Promise<void>((resolve) => {
+        log.flush(resolve);
+      });
+      log.close();
+    }
+    await Promise.allSettled(this.#background);
+    if (this.#fatal !== null) throw this.#fatal;
+  }
+
+  /** After `last`, in a log of its own. */
+  #beginWriting(last: Zxid, replayedBytes: number): void {
+    this.#replayedBytes = replayedBytes;
+    this.#bytesAtSnapshot = 0;
+    this.#log = this.#newLog(last < 0n ? 0n : last);
+  }
+
+  #newLog(last: Zxid): LogWriter {
     const { disk, clock, logger, preAllocBytes, txnLogSizeLimitBytes } = this.#options;
     const { forceSync, fsyncWarningMs } = this.#options;
-    const last = recovered.lastZxid < 0n ? 0n : recovered.lastZxid;
     return new LogWriter(
       {
         disk,
@@ -241,6 +408,7 @@ export class Storage {
         txnLogSizeLimitBytes,
         forceSync,
         fsyncWarningMs,
+        fsyncStats: this.#fsyncStats,
         onFatal: (error) => {
           this.#fail(error);
         },
@@ -251,23 +419,31 @@ export class Storage {
 
   /**
    * The fsync of a directory is everybody's: after one that failed, the kernel may take the name of a
-   * log just begun for durable, and the log's own fsync would find nothing left to do.
+   * log just begun (or of an epoch file) for durable, and the fsync that was meant for that one would
+   * find nothing left to do.
    */
   async #syncDirectory(directory: string): Promise<void> {
     try {
       await this.#options.disk.syncDirectory(directory);
     } catch (error) {
-      if (directory === this.directories.logs && error instanceof Error) this.#fail(error);
+      const isShared = directory === this.directories.logs || this.#epochFiles !== null;
+      if (isShared && error instanceof Error) this.#fail(error);
       throw error;
     }
   }
 
-  #fail(error: Error): void {
+  #fail(error: Error, doing = 'Writing the transaction log'): void {
     const line =
       error instanceof DiskError
-        ? `Writing the transaction log failed: ${error.path}: ${describeDiskError(error)}`
-        : `Writing the transaction log failed: ${error.message}`;
-    this.#options.onFatal(new StartError(line, exitCodes.unexpected, { cause: error }));
+        ? `${doing} failed: ${error.path}: ${describeDiskError(error)}`
+        : `${doing} failed: ${error.message}`;
+    this.#end(new StartError(line, exitCodes.unexpected, { cause: error }));
+  }
+
+  #end(error: Error): void {
+    if (this.#fatal !== null) return;
+    this.#fatal = error;
+    this.#options.onFatal(error);
   }
 
   async #writeFirstSnapshot(tree: Tree, sessions: ReadonlyMap<bigint, number>): Promise<void> {
@@ -284,29 +460,31 @@ export class Storage {
     sessions: Iterable<readonly [bigint, number]>,
     pace: Pace,
   ): Promise<WrittenSnapshot> {
+    const written = await writeSnapshot(this.#snapshotParts, tree, sessions, pace);
+    this.#markValid(written);
+    return written;
+  }
+
+  get #snapshotParts(): SnapshotWriterParts {
     const { disk, compression, clock, logger, snapshotCompression } = this.#options;
     const { serializeLastProcessedZxid, treeOptions } = this.#options;
-    const directory = this.directories.snapshots;
-    const written = await writeSnapshot(
-      {
-        disk,
-        compression,
-        clock,
-        logger,
-        directory,
-        snapshotCompression,
-        serializeLastProcessedZxid,
-        digestEnabled: treeOptions.digestEnabled ?? true,
-        syncDirectory: (path) => this.#syncDirectory(path),
-      },
-      tree,
-      sessions,
-      pace,
-    );
-    const name = baseNameOf(written.file);
+    return {
+      disk,
+      compression,
+      clock,
+      logger,
+      directory: this.directories.snapshots,
+      snapshotCompression,
+      serializeLastProcessedZxid,
+      digestEnabled: treeOptions.digestEnabled ?? true,
+      syncDirectory: (path) => this.#syncDirectory(path),
+    };
+  }
+
+  #markValid({ file }: WrittenSnapshot): void {
+    const name = baseNameOf(file);
     const parsed = parseSnapshotName(name);
-    if (parsed !== null) this.#snapshots.markValid({ name, path: written.file, ...parsed });
-    return written;
+    if (parsed !== null) this.#snapshots.markValid({ name, path: file, ...parsed });
   }
 
   #bytesIn(directory: string, prefix: string): number {

@@ -22,6 +22,9 @@ const fileName = '.tail';
 const magic = 0x5a42544c;
 const version = 1;
 
+/** No log is named after it. */
+const noLog: Zxid = -1n;
+
 /** One sector holds it: it is written whole or not at all. */
 const markBytes = 44;
 
@@ -79,6 +82,18 @@ export class TailMarkFile {
     this.#view.setBigInt64(8, logZxid);
     this.write(0, 0);
     return isNew;
+  }
+
+  /**
+   * Says where a log ends for good, or (null) nothing about any log. Durable when it resolves, in one
+   * step: until then the mark is as it was.
+   */
+  async place(logZxid: Zxid | null, offset: number, checksum: number): Promise<void> {
+    const isNew = this.#open();
+    this.#view.setBigInt64(8, logZxid ?? noLog);
+    this.write(offset, checksum);
+    await this.#file?.sync();
+    if (isNew) await this.#disk.syncDirectory(this.#directory);
   }
 
   /** Moves the mark of the current log. To be durable some time, in order. */

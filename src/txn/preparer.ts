@@ -107,6 +107,24 @@ export class Preparer {
     return 'proposed';
   }
 
+  /** A transaction that only says that the request failed. */
+  fail(request: WriteRequest, batch: TxnBatch, error: number): void {
+    const context = this.#begin(request);
+    const out = batch.begin();
+    const start = out.pos;
+    this.#writeHeader(out, request);
+    out.patchInt(start + TYPE_AT, OpCode.error);
+    out.writeInt(error);
+    if (context.options.digestEnabled) {
+      out.writeInt(DIGEST_VERSION);
+      out.writeLongParts(context.outstanding.digestHigh, context.outstanding.digestLow);
+    }
+    batch.finish();
+    context.outstanding.end();
+    this.error = error;
+    this.resultPath = '';
+  }
+
   /** The oldest prepared transaction has been applied to the tree. */
   applied(): void {
     this.#context.outstanding.applied();

@@ -26,14 +26,14 @@ test('nothing is committed before it is durable', () => {
   const batch = batchOf(zab, 3);
   zab.handOver(batch);
   const ready = present(zab.takeReady(), 'a batch was handed over');
-  assert.equal(ready.persist, batch);
-  assert.equal(ready.committed, null);
+  assert.equal(ready.persist?.batch, batch);
+  assert.deepEqual(ready.committed, []);
   assert.equal(zab.takeReady(), null);
   assert.equal(zab.isAccepting, false);
   zab.persisted(ready.seq);
   const next = present(zab.takeReady(), 'it is durable');
   assert.equal(next.persist, null);
-  assert.deepEqual(next.committed, { batch, from: 0, to: 3 });
+  assert.deepEqual(next.committed, [{ batch, from: 0, to: 3 }]);
   assert.equal(zab.isAccepting, true);
 });
 

@@ -10,7 +10,8 @@
 import { assert } from '../base/assert.js';
 import { Ring } from '../base/ring.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
-import type { CommittedRange, Ready } from './ready.js';
+import { Outbox, readyToPersist } from './outbox.js';
+import { persistBatch, type Ready } from './ready.js';
 
 /** Batches that may wait for the disk at a time: one being flushed, one being filled. */
 const BATCHES_IN_FLIGHT_MAX = 2;
@@ -21,7 +22,7 @@ export class Standalone {
   #proposedLow: number;
   #seq = 0;
   readonly #flushing = new Ring<{ seq: number; batch: TxnBatch }>(BATCHES_IN_FLIGHT_MAX);
-  readonly #durable = new Ring<TxnBatch>(BATCHES_IN_FLIGHT_MAX);
+  readonly #out = new Outbox();
   #filled: TxnBatch | null = null;
 
   constructor(lastZxidHigh: number, lastZxidLow: number) {
@@ -46,11 +47,6 @@ export class Standalone {
     return (this.#proposedLow + 1) >>> 0;
   }
 
-  /** Transactions that are proposed and not yet durable. */
-  get isFlushing(): boolean {
-    return this.#flushing.size > 0;
-  }
-
   /** A transaction with the next zxid was added to the batch that is being filled. */
   proposed(): void {
     const high = this.nextZxidHigh();
@@ -60,7 +56,7 @@ export class Standalone {
 
   /** Whether `handOver` may be called: group commit is one flush at a time, the next batch fills. */
   get isAccepting(): boolean {
-    return this.#filled === null && this.#flushing.size === 0 && this.#durable.size === 0;
+    return this.#filled === null && this.#flushing.size === 0 && this.#out.isEmpty;
   }
 
   /** The batch is complete: its transactions are proposed as one group. */
@@ -75,21 +71,19 @@ export class Standalone {
 
   /** What to do next, or null when only the disk or a client can bring something new. */
   takeReady(): Ready | null {
-    if (this.#filled === null && this.#durable.size === 0) return null;
-    const persist = this.#filled;
+    if (!this.#out.isEmpty) return this.#out.take(++this.#seq);
+    const batch = this.#filled;
+    if (batch === null) return null;
     this.#filled = null;
     const seq = ++this.#seq;
-    if (persist !== null) this.#flushing.push({ seq, batch: persist });
-    const durable = this.#durable.shift();
-    const committed: CommittedRange | null =
-      durable === undefined ? null : { batch: durable, from: 0, to: durable.count };
-    return { seq, persist, committed };
+    this.#flushing.push({ seq, batch });
+    return readyToPersist(seq, persistBatch(batch), null);
   }
 
   /** The batch of that Ready is durable here, which makes it committed: one is a quorum of one. */
   persisted(seq: number): void {
     const oldest = this.#flushing.shift();
     assert(oldest !== undefined && oldest.seq === seq, 'flushes end in the order they began');
-    this.#durable.push(oldest.batch);
+    this.#out.commit({ batch: oldest.batch, from: 0, to: oldest.batch.count });
   }
 }

@@ -18,7 +18,8 @@ import { Storage, type StorageOptions } from '../../storage/storage.js';
 import { crashStates, Recording } from '../crash-states.js';
 import { SimDisk } from '../disk.js';
 import type { DiskImage } from '../disk-image.js';
-import { boundsOf, type Bounds } from './bounds.js';
+import { boundsOf, exactly, outOfBounds, type Bounds } from './bounds.js';
+import { checkEpochs } from './epochs.js';
 import { describeState, History } from './history.js';
 import type { CrashScenario } from './scenarios.js';
 import { CrashWorld, dataDir, storageOptions, type CrashMark } from './world.js';
@@ -75,7 +76,9 @@ class Explorer {
   }
 
   async run(): Promise<Exploration> {
-    const { recording, earlier, last } = await this.#record();
+    const recorded = await this.#tryRecord();
+    if (recorded === null) return { moments: 0, states: 0, violations: this.#violations };
+    const { recording, earlier, last } = recorded;
     let moments = 0;
     for (const { at, image, marks } of recording.moments()) {
       if (this.#violations.length >= violationsMax || this.#options.goOn?.() === false) break;
@@ -88,6 +91,17 @@ class Explorer {
     }
     if (this.#scenario.spareSnapshots !== undefined) await this.#damageSnapshots(last);
     return { moments, states: this.#states, violations: this.#violations };
+  }
+
+  /** A mutant may break the run itself: null, and a violation. */
+  async #tryRecord(): Promise<Recorded | null> {
+    if (this.#options.wrap === undefined) return await this.#record();
+    try {
+      return await this.#record();
+    } catch (error) {
+      this.#where = 'the run';
+      return this.#violation('without a crash', error instanceof Error ? error.message : 'failed');
+    }
   }
 
   async #record(): Promise<Recorded> {
@@ -134,7 +148,7 @@ class Explorer {
     });
     const first = await this.#recover(disk, 'recovery', bounds);
     if (first === null) return;
-    const found = { acknowledged: first, appended: first };
+    const found = exactly(first);
     await this.#recover(new SimDisk({ image: disk.image.clone() }), 'recovery again', found);
     await this.#recover(
       new SimDisk({ image: durableOf(disk.image) }),
@@ -146,10 +160,7 @@ class Explorer {
       const { seed } = this.#options;
       for (const again of crashStates(moment.image, { seed: seed + moment.at, statesMax: 8 })) {
         this.#states++;
-        await this.#recover(new SimDisk({ image: again }), 'crash in recovery', {
-          acknowledged: bounds.acknowledged,
-          appended: bounds.appended,
-        });
+        await this.#recover(new SimDisk({ image: again }), 'crash in recovery', bounds);
       }
     }
   }
@@ -160,17 +171,14 @@ class Explorer {
     try {
       storage = Storage.open(this.#storageOptions(disk));
       const { tree, sessions, lastZxid } = await storage.recover();
-      if (lastZxid < bounds.acknowledged) {
-        return this.#violation(
-          what,
-          `${formatZxid(bounds.acknowledged)} was acknowledged, ${formatZxid(lastZxid)} is the last`,
-        );
-      }
-      if (lastZxid > bounds.appended) {
-        return this.#violation(what, `${formatZxid(lastZxid)} was never written`);
-      }
+      const wrong = outOfBounds(bounds, lastZxid);
+      if (wrong !== null) return this.#violation(what, wrong);
       if (describeState(tree, sessions) !== this.#history.stateAt(lastZxid)) {
         return this.#violation(what, `the state at ${formatZxid(lastZxid)} is another one`);
+      }
+      if (this.#scenario.hasEpochFiles === true) {
+        const line = await checkEpochs(disk, storage, lastZxid, bounds);
+        if (line !== null) return this.#violation(what, line);
       }
       if (this.#random.below(4) === 0) await this.#goOn(disk, storage, lastZxid);
       return lastZxid;
@@ -217,7 +225,7 @@ class Explorer {
       for (const { path } of names) disk.corrupt(path, 60, 0x10);
       this.#where = `the end, ${damaged} snapshots damaged`;
       this.#states++;
-      await this.#recover(disk, 'recovery', { acknowledged: zxid, appended: zxid });
+      await this.#recover(disk, 'recovery', exactly(zxid));
     }
   }
 

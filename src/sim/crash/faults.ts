@@ -8,10 +8,12 @@ import { DiskError } from '../../ports/disk.js';
 import { formatZxid, type Zxid } from '../../protocol/zxid.js';
 import { StartError } from '../../storage/start-error.js';
 import { Storage } from '../../storage/storage.js';
+import { TruncateError } from '../../storage/truncate.js';
 import { crashStates } from '../crash-states.js';
 import { SimDisk, type DiskFault } from '../disk.js';
 import type { DiskImage } from '../disk-image.js';
-import { boundsOf, type Bounds } from './bounds.js';
+import { boundsOf, exactly, outOfBounds, type Bounds } from './bounds.js';
+import { checkEpochs } from './epochs.js';
 import type { Exploration } from './explore.js';
 import { describeState, History } from './history.js';
 import type { CrashScenario } from './scenarios.js';
@@ -67,7 +69,7 @@ class FaultExplorer {
   /** False: the scenario makes fewer calls. */
   async #failAt(call: number, fault: DiskFault): Promise<boolean> {
     const { seed } = this.#options;
-    const { before, run, options } = this.#scenario;
+    const { before, run, options, deletesForGood = false } = this.#scenario;
     const history = new History(new SeededRandom(seed ^ 0x5eed));
     const marks: CrashMark[] = [];
     let first = Number.POSITIVE_INFINITY;
@@ -75,6 +77,11 @@ class FaultExplorer {
     const disk = new SimDisk({
       faultOf({ index, name, path }) {
         if (index - first !== call) return null;
+        const isName = fault.kind === 'clean' && name === 'syncDirectory';
+        if (isName && deletesForGood) {
+          hit = 'nothing';
+          return null;
+        }
         hit = `${fault.kind} at ${name} of ${path}`;
         return fault;
       },
@@ -108,6 +115,7 @@ class FaultExplorer {
     first = disk.calls;
     const outcome = run(world).catch((error: unknown) => {
       if (error instanceof DiskError || error instanceof StartError) return;
+      if (error instanceof TruncateError) return;
       throw error;
     });
     await Promise.race([outcome, fatal]);
@@ -133,8 +141,7 @@ class FaultExplorer {
     if (found === null) return;
     for (const state of crashStates(sameMachine.image, { seed, statesMax })) {
       const disk = new SimDisk({ image: state });
-      const again = { acknowledged: found, appended: found };
-      await this.#recover(disk, history, `${where}, restarted, power failure`, again);
+      await this.#recover(disk, history, `${where}, restarted, power failure`, exactly(found));
     }
   }
 
@@ -148,14 +155,14 @@ class FaultExplorer {
     try {
       const storage = Storage.open(storageOptions(disk, this.#scenario.options));
       const { tree, sessions, lastZxid } = await storage.recover();
-      if (lastZxid < bounds.acknowledged) {
-        return this.#violation(where, `${formatZxid(bounds.acknowledged)} is gone`);
-      }
-      if (lastZxid > bounds.appended) {
-        return this.#violation(where, `${formatZxid(lastZxid)} was never written`);
-      }
+      const wrong = outOfBounds(bounds, lastZxid);
+      if (wrong !== null) return this.#violation(where, wrong);
       if (describeState(tree, sessions) !== history.stateAt(lastZxid)) {
         return this.#violation(where, `the state at ${formatZxid(lastZxid)} is another one`);
+      }
+      if (this.#scenario.hasEpochFiles === true) {
+        const line = await checkEpochs(disk, storage, lastZxid, bounds);
+        if (line !== null) return this.#violation(where, line);
       }
       return lastZxid;
     } catch (error) {

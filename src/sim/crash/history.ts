@@ -92,7 +92,6 @@ interface Past {
   readonly zxid: Zxid;
   readonly payload: Uint8Array;
   /** After it. */
-  readonly state: string;
   readonly sessions: ReadonlyMap<bigint, number>;
 }
 
@@ -103,6 +102,8 @@ export class History {
   readonly #random: SeededRandom;
   readonly #initial: string;
   readonly #past = new Map<Zxid, Past>();
+  /** Of what was taken back, too: until that is over, it may still be found. */
+  readonly #states = new Map<Zxid, string>();
   /** Of znodes that are not ephemeral. */
   #paths = ['/'];
   #zxid: Zxid;
@@ -122,7 +123,7 @@ export class History {
   /** What there was right after that transaction. */
   stateAt(zxid: Zxid): string {
     if (zxid === 0n) return this.#initial;
-    return present(this.#past.get(zxid), `history knows the state at ${zxid}`).state;
+    return present(this.#states.get(zxid), `history knows the state at ${zxid}`);
   }
 
   /** The next few transactions; they have happened then. */
@@ -166,8 +167,8 @@ export class History {
     const whole = payload(zxidOfParts(this.tree.digestHigh, this.tree.digestLow));
     batch.begin().writeBytes(whole, 0, whole.length);
     batch.finish();
-    const state = describeState(this.tree, this.sessions);
-    this.#past.set(zxid, { zxid, payload: whole, state, sessions: new Map(this.sessions) });
+    this.#states.set(zxid, describeState(this.tree, this.sessions));
+    this.#past.set(zxid, { zxid, payload: whole, sessions: new Map(this.sessions) });
   }
 
   #draft(): Draft {

@@ -228,6 +228,86 @@ class LateFlush extends FileThrough {
   }
 }
 
+/** Snapshots that are newer than the cut are left where they are. */
+class KeptSnapshots extends DiskThrough {
+  override async unlink(path: string): Promise<void> {
+    if (!baseName(path).startsWith('snapshot.')) await super.unlink(path);
+  }
+}
+
+/** Logs are deleted at once and not for good. */
+class KeptLogs extends DiskThrough {
+  override async unlink(path: string): Promise<void> {
+    if (!baseName(path).startsWith('log.')) await super.unlink(path);
+  }
+}
+
+/** Of the logs that are to go, the oldest goes first. */
+class OldestLogFirst extends DiskThrough {
+  #pending: string[] = [];
+
+  override async unlink(path: string): Promise<void> {
+    if (!baseName(path).startsWith('log.')) {
+      await super.unlink(path);
+      return;
+    }
+    const slash = path.lastIndexOf('/');
+    const zxid = (name: string): number => Number.parseInt(name.slice(4), 16);
+    if (this.#pending.length === 0) {
+      this.#pending = super
+        .listNow(path.slice(0, slash))
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith('log.'))
+        .sort((a, b) => zxid(a) - zxid(b))
+        .slice(1)
+        .map((name) => join(path.slice(0, slash), name));
+    }
+    await super.unlink(this.#pending.shift() ?? path);
+  }
+}
+
+/** Nothing says that a state is being replaced. */
+class NoMarker extends DiskThrough {
+  override async rename(from: string, to: string): Promise<void> {
+    if (baseName(to) === '.install') await super.unlink(from);
+    else await super.rename(from, to);
+  }
+  override async unlink(path: string): Promise<void> {
+    if (baseName(path) !== '.install') await super.unlink(path);
+  }
+}
+
+/** Epoch files are replaced under their own name. */
+class EpochsInPlace extends DiskThrough {
+  static #final(path: string): string {
+    return path.replace(/\/\.((?:accepted|current)Epoch)\.tmp$/, '/$1');
+  }
+
+  override openNow(path: string, mode: OpenMode): DiskFile {
+    const final = EpochsInPlace.#final(path);
+    if (final === path) return super.openNow(path, mode);
+    const file = super.openNow(final, super.existsNow(final) ? 'write' : mode);
+    file.truncateNow(0);
+    return file;
+  }
+  override existsNow(path: string): boolean {
+    return EpochsInPlace.#final(path) === path && super.existsNow(path);
+  }
+  override async rename(from: string, to: string): Promise<void> {
+    const final = EpochsInPlace.#final(from);
+    if (final !== to && super.existsNow(final)) await super.rename(final, to);
+  }
+}
+
+/** The current epoch is written in one step, after the history that belongs to it. */
+class OneStepEpoch extends DiskThrough {
+  override async rename(from: string, to: string): Promise<void> {
+    if (to.endsWith('/currentEpoch.tmp')) await super.rename(from, `${to}.late`);
+    else if (from.endsWith('/currentEpoch.tmp')) await super.rename(`${from}.late`, to);
+    else await super.rename(from, to);
+  }
+}
+
 function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
@@ -243,7 +323,12 @@ export const crashMutants: readonly CrashMutant[] = [
   {
     name: 'directories are not synced',
     wrap: (disk) => new ForgetfulDirectories(disk),
-    scenarios: ['append and commit'],
+    scenarios: [
+      'append and commit',
+      'following into new epochs',
+      'truncate away logs, and the snapshots that are newer',
+      'the state of a leader that is far ahead',
+    ],
   },
   {
     name: 'acknowledged before the log is durable',
@@ -287,5 +372,66 @@ export const crashMutants: readonly CrashMutant[] = [
     name: 'no tail mark',
     wrap: (disk) => new NoTailMark(disk),
     scenarios: ['append and commit'],
+  },
+  {
+    name: 'snapshots newer than a cut stay',
+    wrap: (disk) => new KeptSnapshots(disk),
+    scenarios: ['truncate away logs, and the snapshots that are newer'],
+  },
+  {
+    name: 'logs newer than a cut stay',
+    wrap: (disk) => new KeptLogs(disk),
+    scenarios: ['truncate away logs, and the snapshots that are newer'],
+  },
+  {
+    name: 'logs newer than a cut go in the wrong order',
+    wrap: (disk) => new OldestLogFirst(disk),
+    scenarios: ['truncate away logs, and the snapshots that are newer'],
+  },
+  {
+    name: 'the cut is not synced',
+    wrap: (disk) => new UnsyncedCut(disk),
+    scenarios: ['truncate within the last log'],
+  },
+  {
+    name: 'old logs stay beside the state of a leader',
+    wrap: (disk) => new KeptLogs(disk),
+    scenarios: [
+      'the state of a leader that is behind, over transactions that were never committed',
+    ],
+  },
+  {
+    name: 'old snapshots stay beside the state of a leader',
+    wrap: (disk) => new KeptSnapshots(disk),
+    scenarios: [
+      'the state of a leader that is behind, over transactions that were never committed',
+    ],
+  },
+  {
+    name: 'the state of a leader is decided on before it is durable',
+    wrap: (disk) => new UnsyncedFiles(disk, (path) => baseName(path).startsWith('.install.')),
+    scenarios: ['the state of a leader that is far ahead'],
+  },
+  {
+    name: 'the state of a leader takes its place without a marker',
+    wrap: (disk) => new NoMarker(disk),
+    scenarios: [
+      'the state of a leader that is behind, over transactions that were never committed',
+    ],
+  },
+  {
+    name: 'epoch files are written in place',
+    wrap: (disk) => new EpochsInPlace(disk),
+    scenarios: ['following into new epochs'],
+  },
+  {
+    name: 'epoch files are renamed before they are durable',
+    wrap: (disk) => new UnsyncedFiles(disk, (path) => path.endsWith('Epoch.tmp')),
+    scenarios: ['following into new epochs'],
+  },
+  {
+    name: 'the current epoch is written in one step',
+    wrap: (disk) => new OneStepEpoch(disk),
+    scenarios: ['following into new epochs'],
   },
 ];

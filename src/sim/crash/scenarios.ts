@@ -1,5 +1,6 @@
 /** The write paths of the storage, each as short a run as shows it. */
 import type { StorageOptions } from '../../storage/storage.js';
+import { ensembleScenarios } from './ensemble-scenarios.js';
 import type { CrashWorld } from './world.js';
 
 export interface CrashScenario {
@@ -8,6 +9,13 @@ export interface CrashScenario {
   /** Before the recording begins: how the disk came to be as it is. */
   readonly before?: (world: CrashWorld) => Promise<void>;
   readonly run: (world: CrashWorld) => Promise<void>;
+  /** It is a member of an ensemble. */
+  readonly hasEpochFiles?: boolean;
+  /**
+   * What it deletes must not come back. A directory's fsync that fails and takes its changes for clean
+   * would bring it back, and nobody can delete once more what is not to be seen: not tried here.
+   */
+  readonly deletesForGood?: boolean;
   /** Snapshots that may be damaged, the newest first, when all is over. */
   readonly spareSnapshots?: number;
 }
@@ -204,4 +212,5 @@ export const crashScenarios: readonly CrashScenario[] = [
       await world.write(1);
     },
   },
+  ...ensembleScenarios,
 ];

@@ -10,7 +10,10 @@ import type { Disk } from '../../ports/disk.js';
 import { silentLogger } from '../../ports/logger.js';
 import { TxnBatch } from '../../protocol/txn-batch.js';
 import type { Zxid } from '../../protocol/zxid.js';
-import { logName, versionDirectory } from '../../storage/names.js';
+import { listSnapshots, logName, versionDirectory } from '../../storage/names.js';
+import type { EpochFiles } from '../../storage/epoch-files.js';
+import { SnapReceiver } from '../../storage/snap-receiver.js';
+import { SnapStream } from '../../storage/snap-stream.js';
 import { readTailMark } from '../../storage/tail-mark.js';
 import { Storage, type StorageOptions } from '../../storage/storage.js';
 import type { Tree } from '../../tree/tree.js';
@@ -19,11 +22,17 @@ import type { SimDisk } from '../disk.js';
 import type { History } from './history.js';
 
 /** Told or done at a moment between two changes of the disk. */
-export interface CrashMark {
-  /** Appended: may be there after a crash from now on. Acknowledged: must be there. */
-  readonly kind: 'appended' | 'acknowledged';
-  readonly zxid: Zxid;
-}
+export type CrashMark =
+  | {
+      /**
+       * Appended: may be there after a crash from now on. Acknowledged: must be there. Cutting: what
+       * comes after it may go; cut: must not be there any more. Installing: the state may be this one;
+       * installed: it must be.
+       */
+      readonly kind: 'appended' | 'acknowledged' | 'cutting' | 'cut' | 'installing' | 'installed';
+      readonly zxid: Zxid;
+    }
+  | { readonly kind: 'acceptedEpoch' | 'currentEpoch'; readonly epoch: number };
 
 const soon = (run: () => void): void => {
   void Promise.resolve().then(run);
@@ -140,6 +149,74 @@ export class CrashWorld {
     file.writeNow(new Uint8Array(16), 0, 16, mark.offset + 20);
     file.syncNow();
     file.closeNow();
+  }
+
+  /** As a learner does it that is told where its history parts from the leader's. */
+  async truncate(zxid: Zxid): Promise<void> {
+    this.#mark({ kind: 'cutting', zxid });
+    await this.storage.truncateLog(zxid);
+    this.#mark({ kind: 'cut', zxid });
+    this.history.rewind(zxid);
+    const { tree, sessions, lastZxid } = await this.storage.reload();
+    assert(lastZxid === zxid, 'the history ends where it was cut');
+    this.#tree = tree;
+    this.#sessions = sessions;
+    this.#mark({ kind: 'acknowledged', zxid });
+  }
+
+  /** As a learner does it that is sent the leader's state, which is what history has come to by now. */
+  async install(): Promise<void> {
+    const receiver = new SnapReceiver({ treeOptions: {}, itemBytesMax: 1 << 20 });
+    const blocks = {
+      put(bytes: Uint8Array, length: number): Promise<void> {
+        for (let at = 0; at < length; at += 1000) {
+          const taken = receiver.push(bytes, at, Math.min(length, at + 1000));
+          assert(taken !== 'malformed', 'what one end sends the other understands');
+        }
+        return Promise.resolve();
+      },
+      end: () => Promise.resolve(),
+    };
+    const stream = new SnapStream(stillClock, this.history.tree, this.history.sessions, blocks);
+    await stream.run();
+    stream.close();
+    const { zxid } = this.history;
+    const { tree, sessions } = receiver.finish(zxid);
+    this.#mark({ kind: 'installing', zxid });
+    await this.storage.installSnapshot(tree, sessions);
+    this.#mark({ kind: 'installed', zxid });
+    this.#tree = tree;
+    this.#sessions = sessions;
+  }
+
+  /** Newest first. */
+  snapshotZxids(): Zxid[] {
+    const { snapshots } = this.storage.directories;
+    return listSnapshots(this.#disk, snapshots).map(({ zxid }) => zxid);
+  }
+
+  /** After `start`. */
+  async recoverEpochs(): Promise<EpochFiles> {
+    const epochs = this.storage.openEpochFiles();
+    await epochs.recover(this.history.zxid);
+    this.#markEpochs(epochs);
+    return epochs;
+  }
+
+  /** As a learner does it: what it has of the new epoch becomes durable between the two steps. */
+  async followInto(epoch: number, synchronise: () => Promise<void>): Promise<void> {
+    const epochs = this.storage.openEpochFiles();
+    await epochs.writeAcceptedEpoch(epoch);
+    this.#markEpochs(epochs);
+    await epochs.beginCurrentEpoch(epoch);
+    await synchronise();
+    await epochs.finishCurrentEpoch();
+    this.#markEpochs(epochs);
+  }
+
+  #markEpochs({ acceptedEpoch, currentEpoch }: EpochFiles): void {
+    this.#mark({ kind: 'acceptedEpoch', epoch: acceptedEpoch ?? 0 });
+    this.#mark({ kind: 'currentEpoch', epoch: currentEpoch ?? 0 });
   }
 
   /** Appends without flushing. */

@@ -1,0 +1,157 @@
+/** Messages of a role as packets of the quorum channel, byte for byte as Apache's servers send them. */
+import { PacketType, writePacket, writePacketWithData } from '../../protocol/peer/quorum-packet.js';
+import { Reader } from '../../protocol/reader.js';
+import type { TxnBatch } from '../../protocol/txn-batch.js';
+import { Writer } from '../../protocol/writer.js';
+import type { Session } from '../../session/session.js';
+
+/** Of the protocol between servers; the same since 3.4. */
+const PROTOCOL_VERSION = 0x10000;
+const NONE = 0xffff_ffff;
+const scratch = new Writer();
+
+export function writeLearnerInfo(
+  out: Writer,
+  info: {
+    readonly sid: number;
+    readonly isObserver: boolean;
+    readonly acceptedEpoch: number;
+    readonly configVersion: bigint;
+  },
+): void {
+  scratch.reset();
+  scratch.writeLong(BigInt(info.sid));
+  scratch.writeInt(PROTOCOL_VERSION);
+  scratch.writeLong(info.configVersion);
+  const type = info.isObserver ? PacketType.observerInfo : PacketType.followerInfo;
+  writePacketWithData(out, type, info.acceptedEpoch, 0, scratch.bytes, 0, scratch.pos);
+}
+
+export function writeLeaderInfo(out: Writer, epoch: number): void {
+  scratch.reset();
+  scratch.writeInt(PROTOCOL_VERSION);
+  writePacketWithData(out, PacketType.leaderInfo, epoch, 0, scratch.bytes, 0, scratch.pos);
+}
+
+export function writeAckEpoch(
+  out: Writer,
+  currentEpoch: number,
+  lastLogged: { readonly high: number; readonly low: number },
+): void {
+  scratch.reset();
+  scratch.writeInt(currentEpoch);
+  const { high, low } = lastLogged;
+  writePacketWithData(out, PacketType.ackEpoch, high, low, scratch.bytes, 0, scratch.pos);
+}
+
+export function writeNewLeader(out: Writer, epoch: number, configText: string): void {
+  const bytes = new TextEncoder().encode(configText);
+  writePacketWithData(out, PacketType.newLeader, epoch, 0, bytes, 0, bytes.length);
+}
+
+export function writeUpToDate(out: Writer): void {
+  writePacket(out, PacketType.upToDate, NONE, NONE);
+}
+
+/** PROPOSAL or INFORM for each record. */
+export function writeRecords(
+  out: Writer,
+  type: typeof PacketType.proposal | typeof PacketType.inform,
+  batch: TxnBatch,
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) writeRecord(out, type, batch, i);
+}
+
+export function writeCommits(out: Writer, batch: TxnBatch, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    writePacket(out, PacketType.commit, batch.zxidHigh(i), batch.zxidLow(i));
+  }
+}
+
+/** PROPOSAL and COMMIT for each record: history. */
+export function writeHistory(out: Writer, batch: TxnBatch, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    writeRecord(out, PacketType.proposal, batch, i);
+    writePacket(out, PacketType.commit, batch.zxidHigh(i), batch.zxidLow(i));
+  }
+}
+
+export function writeAcks(out: Writer, epoch: number, fromLow: number, toLow: number): void {
+  for (let low = fromLow; low <= toLow; low++) writePacket(out, PacketType.ack, epoch, low);
+}
+
+/** The echo of a ping, with the sessions that were heard since the last one. */
+export function writePong(
+  out: Writer,
+  high: number,
+  low: number,
+  touched: Iterable<Session>,
+): void {
+  scratch.reset();
+  for (const { idHigh, idLow, timeoutMs } of touched) {
+    scratch.writeLongParts(idHigh, idLow);
+    scratch.writeInt(timeoutMs);
+  }
+  writePacketWithData(out, PacketType.ping, high, low, scratch.bytes, 0, scratch.pos);
+}
+
+export function writeRevalidate(out: Writer, session: bigint, timeoutMs: number): void {
+  scratch.reset();
+  scratch.writeLong(session);
+  scratch.writeInt(timeoutMs);
+  writePacketWithData(out, PacketType.revalidate, NONE, NONE, scratch.bytes, 0, scratch.pos);
+}
+
+export function writeRevalidated(out: Writer, session: bigint, isValid: boolean): void {
+  scratch.reset();
+  scratch.writeLong(session);
+  scratch.writeBool(isValid);
+  writePacketWithData(out, PacketType.revalidate, NONE, NONE, scratch.bytes, 0, scratch.pos);
+}
+
+export interface ForwardedRequest {
+  readonly sessionHigh: number;
+  readonly sessionLow: number;
+  readonly cxid: number;
+  readonly op: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+export function writeRequest(
+  out: Writer,
+  request: ForwardedRequest,
+  authinfo: readonly { readonly scheme: string | null; readonly id: string | null }[],
+): void {
+  scratch.reset();
+  scratch.writeLongParts(request.sessionHigh, request.sessionLow);
+  scratch.writeInt(request.cxid);
+  scratch.writeInt(request.op);
+  scratch.writeBytes(request.bytes, request.start, request.end);
+  const { bytes, pos } = scratch;
+  writePacketWithData(out, PacketType.request, NONE, NONE, bytes, 0, pos, [...authinfo]);
+}
+
+/** Null: too short to be one. */
+export function readRequest(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): ForwardedRequest | null {
+  if (end - start < 16) return null;
+  const reader = new Reader().reset(bytes, start, end);
+  const sessionHigh = reader.readInt() >>> 0;
+  const sessionLow = reader.readInt() >>> 0;
+  const cxid = reader.readInt();
+  const op = reader.readInt();
+  return { sessionHigh, sessionLow, cxid, op, bytes, start: start + 16, end };
+}
+
+function writeRecord(out: Writer, type: number, batch: TxnBatch, index: number): void {
+  const [start, end] = [batch.payloadStart(index), batch.payloadEnd(index)];
+  const [high, low] = [batch.zxidHigh(index), batch.zxidLow(index)];
+  writePacketWithData(out, type as PacketType, high, low, batch.bytes, start, end);
+}

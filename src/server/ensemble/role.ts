@@ -1,0 +1,53 @@
+/** What a role is given of the server that enters it, and what it must be able to do. */
+import type { Clock } from '../../ports/clock.js';
+import type { Logger } from '../../ports/logger.js';
+import type { Network, Socket, SocketHandler } from '../../ports/network.js';
+import type { TxnBatch } from '../../protocol/txn-batch.js';
+import type { CommittedLog } from '../../zab/committed-log.js';
+import type { CommittedRange, Persist, Ready } from '../../zab/ready.js';
+import type { Storage } from '../../storage/storage.js';
+import type { Applier } from '../applier.js';
+import type { Tree } from '../../tree/tree.js';
+import type { ServerConfig } from '../config/config.js';
+import type { Server, ServerParts } from '../server.js';
+
+export interface Surroundings {
+  readonly config: ServerConfig;
+  readonly sid: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly network: Network;
+  readonly storage: Storage;
+  readonly committedLog: CommittedLog;
+  readonly configText: string;
+  /** The state now; another one after a rebase. */
+  readonly applier: () => Applier;
+  readonly takeBatch: () => TxnBatch;
+  /** Makes it durable, memory following; never calls `done` when the disk fails. */
+  readonly persist: (persist: Persist, rebase: Ready['rebase'], done: () => void) => void;
+  /** What a snapshot brought: `persist` with `install` takes it over. */
+  readonly received: (tree: Tree, sessions: Map<bigint, number>) => void;
+  /** Serves clients from here on. */
+  readonly serve: (makeReplica: ServerParts['makeReplica']) => Server;
+  /** The epoch is known: who looks for a leader is told so. */
+  readonly onEpoch: (epoch: number) => void;
+  /** The role is over. */
+  readonly onEnd: (reason: string) => void;
+}
+
+export interface Role {
+  readonly name: 'leading' | 'following' | 'observing';
+  /** Clients are served. */
+  readonly isServing: boolean;
+  /** The disk has not answered yet: the role is not over before it has. */
+  readonly isPersisting: boolean;
+  tick(nowMs: number): void;
+  /** A connection on the quorum port. */
+  accept(socket: Socket): SocketHandler;
+  /** Ends it; `onEnd` follows. */
+  stop(reason: string): void;
+  /** What is on the disk and not in memory, once it has ended. */
+  takeRest(): CommittedRange[];
+  /** All its connections are let go. */
+  close(): void;
+}

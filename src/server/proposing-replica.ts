@@ -1,0 +1,158 @@
+/**
+ * The replica of a server that leads, itself alone or an ensemble: requests are prepared into
+ * transactions as they arrive, everything of a turn is proposed as one batch, and applied in order
+ * once it is committed.
+ *
+ * Group commit is a property of the loop: while a flush is under way the next batch fills; when it
+ * ends, the next begins at once. No timers, no waiting for company.
+ */
+import { assert, present } from '../base/assert.js';
+import { Ring } from '../base/ring.js';
+import type { Clock } from '../ports/clock.js';
+import { TxnBatch } from '../protocol/txn-batch.js';
+import { OpCode } from '../protocol/opcodes.js';
+import { Reader } from '../protocol/reader.js';
+import type { PrepareOptions } from '../txn/context.js';
+import { Preparer } from '../txn/preparer.js';
+import type { CommittedRange } from '../zab/ready.js';
+import type { Applier } from './applier.js';
+import type { PendingWrite } from './pending.js';
+import { Replica } from './replica.js';
+
+/** Who gives out zxids and takes batches. */
+export interface Proposer {
+  nextZxidHigh(): number;
+  nextZxidLow(): number;
+  /** A transaction with the next zxid was added to the batch that is being filled. */
+  proposed(): void;
+  readonly isAccepting: boolean;
+  handOver(batch: TxnBatch): void;
+}
+
+/** Transactions proposed and not yet applied; the outstanding limit stops clients far below. */
+const PENDING_MAX = 1 << 24;
+
+export class ProposingReplica extends Replica {
+  readonly #clock: Clock;
+  readonly #proposer: Proposer;
+  readonly #preparer: Preparer;
+  readonly #pump: () => void;
+  readonly #takeBatch: () => TxnBatch;
+  readonly #pending = new Ring<PendingWrite>(PENDING_MAX);
+  #filling: TxnBatch;
+  #isTurnScheduled = false;
+  #whenIdle: (() => void) | null = null;
+  /** Asked of a leader by its own clients. */
+  readonly onSync: ((pending: PendingWrite) => void) | null;
+
+  constructor(
+    applier: Applier,
+    parts: {
+      readonly clock: Clock;
+      readonly proposer: Proposer;
+      readonly prepare: PrepareOptions;
+      /** At the end of a turn that prepared something. */
+      readonly pump: () => void;
+      readonly takeBatch: () => TxnBatch;
+      readonly onSync: ((pending: PendingWrite) => void) | null;
+    },
+  ) {
+    super(applier);
+    this.#clock = parts.clock;
+    this.#proposer = parts.proposer;
+    this.#preparer = new Preparer(applier.tree, parts.prepare);
+    this.#pump = parts.pump;
+    this.#takeBatch = parts.takeBatch;
+    this.onSync = parts.onSync;
+    this.#filling = parts.takeBatch();
+  }
+
+  override get outstandingCount(): number {
+    return this.#pending.size;
+  }
+
+  override get mustSync(): boolean {
+    return this.onSync !== null;
+  }
+
+  override get ownsSessions(): boolean {
+    return true;
+  }
+
+  override submit(pending: PendingWrite): boolean {
+    if (pending.op === OpCode.sync) return this.#sync(pending);
+    this.#address();
+    if (this.#preparer.prepare(this.request, this.#filling) === 'malformed') return false;
+    this.#propose(pending);
+    return true;
+  }
+
+  /** Proposes that the request failed: somebody elsewhere waits to hear of it. */
+  submitFailure(pending: PendingWrite, error: number): void {
+    this.#address();
+    this.#preparer.fail(this.request, this.#filling, error);
+    this.#propose(pending);
+  }
+
+  #address(): void {
+    const { request } = this;
+    request.nowMs = this.#clock.wallMs();
+    request.zxidHigh = this.#proposer.nextZxidHigh();
+    request.zxidLow = this.#proposer.nextZxidLow();
+  }
+
+  #sync(pending: PendingWrite): boolean {
+    const { bytes, start, end } = this.request;
+    pending.resultPath = new Reader().reset(bytes, start, end).readString() ?? '';
+    present(this.onSync, 'whoever must not sync does not ask')(pending);
+    return true;
+  }
+
+  #propose(pending: PendingWrite): void {
+    this.#proposer.proposed();
+    pending.error = this.#preparer.error;
+    pending.resultPath = this.#preparer.resultPath;
+    pending.multi = this.#preparer.multi;
+    this.#pending.push(pending);
+    this.#scheduleTurn();
+  }
+
+  override idle(): Promise<void> {
+    if (this.#pending.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+
+  /** Gives the gathered batch to the proposer, if it takes one now. */
+  handOver(): void {
+    if (this.#filling.count === 0 || !this.#proposer.isAccepting) return;
+    const batch = this.#filling;
+    this.#filling = this.#takeBatch();
+    this.#proposer.handOver(batch);
+  }
+
+  apply(range: CommittedRange): void {
+    const { applier } = this;
+    applier.apply(range, () => {
+      const pending = present(this.#pending.shift(), 'every proposal has its pending record');
+      this.#preparer.applied();
+      pending.connection?.onApplied(pending, applier.zxidHigh, applier.zxidLow);
+    });
+    if (this.#pending.size === 0 && this.#whenIdle !== null) {
+      const idle = this.#whenIdle;
+      this.#whenIdle = null;
+      idle();
+    }
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return;
+    this.#isTurnScheduled = true;
+    this.#clock.soon(() => {
+      assert(this.#isTurnScheduled, 'a turn is scheduled once');
+      this.#isTurnScheduled = false;
+      this.#pump();
+    });
+  }
+}

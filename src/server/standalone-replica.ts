@@ -1,0 +1,62 @@
+/** The replica of a server that is alone: the protocol's loop with a quorum of itself. */
+import type { Clock } from '../ports/clock.js';
+import { TxnBatch } from '../protocol/txn-batch.js';
+import type { PrepareOptions } from '../txn/context.js';
+import { Standalone } from '../zab/standalone.js';
+import type { Applier } from './applier.js';
+import { ProposingReplica } from './proposing-replica.js';
+import { ReadyLoop } from './ready-loop.js';
+
+/** The part of the storage that the loop needs. */
+export interface Log {
+  append(batch: TxnBatch): void;
+  /** Calls `done` when all that was appended is durable; never, if the disk failed. */
+  flush(done: () => void): void;
+}
+
+export function standaloneReplica(
+  applier: Applier,
+  parts: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly prepare: PrepareOptions;
+    /** After a batch has been applied and its replies encoded: send them. */
+    readonly onTurnEnd: () => void;
+  },
+): ProposingReplica {
+  const { clock, log, prepare, onTurnEnd } = parts;
+  const { tree } = applier;
+  const spare: TxnBatch[] = [];
+  const zab = new Standalone(tree.lastZxidHigh, tree.lastZxidLow);
+  const loop = new ReadyLoop(zab, {
+    prepare() {
+      replica.handOver();
+    },
+    persist({ batch }, _rebase, done) {
+      if (batch !== null) log.append(batch);
+      log.flush(done);
+    },
+    apply(range) {
+      replica.apply(range);
+      range.batch.reset();
+      spare.push(range.batch);
+      onTurnEnd();
+    },
+    stop: () => undefined,
+    send: () => undefined,
+    answer: () => undefined,
+    start: () => undefined,
+    rest: () => undefined,
+  });
+  const replica = new ProposingReplica(applier, {
+    clock,
+    proposer: zab,
+    prepare,
+    pump: () => {
+      loop.pump();
+    },
+    takeBatch: () => spare.pop() ?? new TxnBatch(),
+    onSync: null,
+  });
+  return replica;
+}

@@ -1,0 +1,499 @@
+/**
+ * Fast leader election, from the point of view of one server: it says whom it is for, changes to
+ * whoever is better when it hears of one, and is done when a quorum says the same. Rounds keep the
+ * votes of one election apart from those of another. Who is late finds an ensemble that has decided
+ * and joins it.
+ *
+ * As in Apache's ensembles, message for message, with these liberties, none of which they can tell:
+ *
+ * - When a quorum agrees and everyone who is connected has voted, nobody is left to wait for, and the
+ *   finalize wait is skipped. The wait is also not begun anew by messages that change nothing.
+ * - A vote lives as long as the connection that it came over; if the candidate's own breaks and does
+ *   not return, a new round begins without it.
+ * - An observer that has asked once is told the end of each election without asking again.
+ * - A vote that comes before this server has noticed that there is no leader is not lost: of two
+ *   survivors one is always the first, and it would not say it again for a long time. For the same
+ *   reason a worse vote is answered with the better one.
+ * - Unsolicited repeats stay as far apart as Apache's: its finalize wait begins anew with each.
+ *
+ * Pure: time is told, messages are taken out. To decide is not to lead: discovery comes next, and
+ * whatever is wrong here costs time there, never a transaction.
+ */
+import { present } from '../base/assert.js';
+import {
+  notificationVersion,
+  type Notification,
+  type PeerState,
+} from '../protocol/peer/notification.js';
+import type { Zxid } from '../protocol/zxid.js';
+import { hasOracle, type Quorum } from './quorum.js';
+import type { RoleName } from './ready.js';
+import {
+  compareVotes,
+  emptyVote,
+  isBetter,
+  isSameLeader,
+  isSameVote,
+  noHistory,
+  supportersIn,
+  voteOf,
+  type HeardVote,
+  type Vote,
+} from './vote.js';
+
+export interface ElectionOptions {
+  readonly sid: number;
+  /** What this server becomes when another leads. */
+  learnerRole(): 'following' | 'observing';
+  /** All that must agree, the one in force first. Whoever is in none of them only listens. */
+  quorums(): readonly Quorum[];
+  /** Of the configuration in force: sent with each vote. */
+  configText(): string;
+  /** Null: this is no configuration. */
+  configVersionOf(text: string): bigint | null;
+  /** From the agreement of a quorum to the decision, in case somebody better speaks up. */
+  readonly finalizeWaitMs?: number;
+  /** Between repeats of a vote: at first, and after doubling. */
+  readonly minNotificationIntervalMs?: number;
+  readonly maxNotificationIntervalMs?: number;
+}
+
+export interface ElectionOutcome {
+  readonly role: RoleName;
+  readonly leader: number;
+  readonly vote: Vote;
+}
+
+export interface ElectionMessage {
+  readonly to: number;
+  readonly notification: Notification;
+}
+
+/** A vote and the state it is told in. */
+interface Statement {
+  readonly state: PeerState;
+  readonly vote: Vote;
+}
+
+interface Answer {
+  readonly question: Notification;
+  readonly statement: Statement;
+  readonly atMs: number;
+}
+
+type Phase = 'idle' | 'looking' | 'decided';
+
+export class Election {
+  readonly #options: ElectionOptions;
+  readonly #finalizeWaitMs: number;
+  readonly #minIntervalMs: number;
+  readonly #maxIntervalMs: number;
+  readonly #connected = new Set<number>();
+  readonly #outbox = new Map<number, Notification>();
+  /** Connected, no voters, and have asked: they want to hear of each decision. */
+  readonly #askers = new Set<number>();
+  readonly #answers = new Map<number, Answer>();
+  /** Votes that voters have cast while this server was not looking: the last of each, and when. */
+  readonly #early = new Map<
+    number,
+    { readonly notification: Notification; readonly atMs: number }
+  >();
+
+  #phase: Phase = 'idle';
+  #round = 0n;
+  #own: { readonly zxid: Zxid; readonly peerEpoch: number } = { zxid: noHistory, peerEpoch: 0 };
+  #proposal: Vote = emptyVote(0n);
+  /** Votes of this round. */
+  readonly #received = new Map<number, HeardVote>();
+  /** What servers that have decided say, in whatever round. */
+  readonly #established = new Map<number, HeardVote>();
+  #finalizeAtMs = Infinity;
+  #repeatAtMs = Infinity;
+  #intervalMs = 0;
+  /** The connection to the candidate is gone: then a round without it, unless it returns. */
+  #retreatAtMs = Infinity;
+  /** That has happened in this election: who is connected to whom is in doubt. */
+  #isDoubtful = false;
+
+  #outcome: ElectionOutcome | null = null;
+  #decision: Statement | null = null;
+  /** Who made this server the leader. */
+  readonly #supporters = new Set<number>();
+  #isDeserted = false;
+  #newerConfig: { readonly version: bigint; readonly text: string } | null = null;
+
+  constructor(options: ElectionOptions) {
+    this.#options = options;
+    this.#finalizeWaitMs = options.finalizeWaitMs ?? 200;
+    this.#minIntervalMs = options.minNotificationIntervalMs ?? 200;
+    this.#maxIntervalMs = options.maxNotificationIntervalMs ?? 60_000;
+  }
+
+  /** Null until decided; then until the next `start`. */
+  get outcome(): ElectionOutcome | null {
+    return this.#outcome;
+  }
+
+  /**
+   * Decided, but those whom the decision stood on are looking for another leader: the leader, or, if
+   * this server is it, so many that no quorum is left. Worth leaving a role that nobody has joined
+   * yet; means nothing once one has.
+   */
+  get isDeserted(): boolean {
+    return this.#isDeserted;
+  }
+
+  /**
+   * While looking, a server had a configuration of a higher version. Nothing is decided from then
+   * on: take it over and `start` again.
+   */
+  get newerConfig(): { readonly version: bigint; readonly text: string } | null {
+    return this.#newerConfig;
+  }
+
+  /** When `tick` is needed next; Infinity: not until something happens. */
+  get deadlineMs(): number {
+    return Math.min(this.#finalizeAtMs, this.#repeatAtMs, this.#retreatAtMs);
+  }
+
+  /** In the order in which they were written; the latest of several to the same server. */
+  takeMessages(): ElectionMessage[] {
+    const messages = [...this.#outbox].map(([to, notification]) => ({ to, notification }));
+    this.#outbox.clear();
+    return messages;
+  }
+
+  /**
+   * Begins to look for a leader. `own` is what is on this server's disk, all of it durable. A voter
+   * that must not vote, having lost what it once acknowledged, says `noHistory` and waits to join
+   * what others decide.
+   */
+  start(nowMs: number, own: { readonly zxid: Zxid; readonly peerEpoch: number }): void {
+    this.#phase = 'looking';
+    this.#own = own;
+    this.#outcome = null;
+    this.#decision = null;
+    this.#newerConfig = null;
+    this.#isDeserted = false;
+    this.#isDoubtful = false;
+    this.#supporters.clear();
+    this.#established.clear();
+    this.#beginRound(nowMs);
+    // they have noticed sooner than this server that there is no leader, and will not say it twice
+    const early = [...this.#early].filter(([, { atMs }]) => nowMs - atMs < this.#minIntervalMs);
+    this.#early.clear();
+    for (const [from, { notification }] of early) this.onNotification(from, notification, nowMs);
+  }
+
+  /**
+   * The role is entered, or its vote has changed (its epoch is known; leadership was handed over):
+   * whoever looks for a leader is answered with this vote.
+   */
+  decided(state: RoleName, vote: Vote): void {
+    const leader = Number(vote.leader);
+    if (this.#decision?.vote.leader !== vote.leader) {
+      this.#supporters.clear();
+      this.#isDeserted = false;
+    }
+    this.#phase = 'decided';
+    this.#outcome = { role: state, leader, vote };
+    this.#decision = { state, vote };
+    // a later election is in a later round than any that led to this
+    if (vote.electionEpoch > this.#round) this.#round = vote.electionEpoch;
+    this.#stopTimers();
+  }
+
+  onConnected(sid: number, nowMs: number): void {
+    this.#connected.add(sid);
+    if (this.#phase !== 'looking') return;
+    if (BigInt(sid) === this.#proposal.leader) this.#retreatAtMs = Infinity;
+    // it is likely that there is news, so repeats begin with short intervals again
+    this.#intervalMs = this.#minIntervalMs;
+    this.#repeatAtMs = Math.min(this.#repeatAtMs, nowMs + this.#minIntervalMs);
+    this.#consider(nowMs);
+  }
+
+  onDisconnected(sid: number, nowMs: number): void {
+    this.#connected.delete(sid);
+    this.#answers.delete(sid);
+    this.#askers.delete(sid);
+    this.#early.delete(sid);
+    this.#received.delete(sid);
+    this.#established.delete(sid);
+    if (this.#phase !== 'looking') return;
+    if (BigInt(sid) === this.#proposal.leader) this.#retreatAtMs = nowMs + this.#minIntervalMs;
+    this.#consider(nowMs);
+  }
+
+  tick(nowMs: number): void {
+    if (this.#phase !== 'looking' || this.#newerConfig !== null) return;
+    if (nowMs >= this.#retreatAtMs) {
+      this.#isDoubtful = true;
+      this.#beginRound(nowMs);
+      return;
+    }
+    this.#consider(nowMs);
+    if (nowMs < this.#repeatAtMs) return;
+    this.#tellVoters();
+    this.#intervalMs = Math.min(2 * this.#intervalMs, this.#maxIntervalMs);
+    this.#repeatAtMs = nowMs + this.#intervalMs;
+  }
+
+  onNotification(from: number, notification: Notification, nowMs: number): void {
+    if (this.#phase === 'idle' || from === this.#options.sid) return;
+    if (this.#phase === 'looking' && this.#hasNewerConfig(notification)) return;
+    if (!this.#isVoter(from)) {
+      if (notification.state !== 'looking') return;
+      this.#askers.add(from);
+      this.#answer(from, notification, nowMs);
+      return;
+    }
+    if (this.#phase === 'decided') {
+      this.#early.delete(from);
+      if (notification.state !== 'looking') return;
+      this.#early.set(from, { notification, atMs: nowMs });
+      this.#answer(from, notification, nowMs);
+      this.#noteDesertion(from, notification);
+      return;
+    }
+    if (notification.state === 'looking' && notification.electionEpoch < this.#round) {
+      this.#answer(from, notification, nowMs);
+    }
+    if (!this.#isVoter(Number(notification.leader))) return;
+    if (notification.state === 'looking') this.#onLooking(from, notification, nowMs);
+    else if (notification.state !== 'observing') this.#onDecided(from, notification);
+  }
+
+  // ------------------------------------------------------------------ rounds and votes
+
+  #beginRound(nowMs: number): void {
+    this.#enterRound(this.#round + 1n);
+    this.#propose(this.#ownVote(), nowMs);
+    this.#consider(nowMs);
+  }
+
+  #enterRound(round: bigint): void {
+    this.#round = BigInt.asIntN(64, round);
+    this.#received.clear();
+  }
+
+  #ownVote(): Vote {
+    if (!this.#quorumInForce.voters.has(this.#options.sid)) return emptyVote(this.#round);
+    return {
+      leader: BigInt(this.#options.sid),
+      zxid: this.#own.zxid,
+      peerEpoch: BigInt(this.#own.peerEpoch),
+      electionEpoch: this.#round,
+    };
+  }
+
+  #propose(vote: Vote, nowMs: number): void {
+    const { sid } = this.#options;
+    this.#proposal = vote;
+    this.#finalizeAtMs = Infinity;
+    this.#retreatAtMs = Infinity;
+    this.#intervalMs = this.#minIntervalMs;
+    this.#repeatAtMs = nowMs + this.#intervalMs;
+    if (this.#isVoter(sid) && !this.#isMute) {
+      const version = notificationVersion;
+      this.#received.set(sid, { ...vote, state: 'looking', version });
+    }
+    this.#tellVoters();
+  }
+
+  /** It has no history to vote with: it neither counts others' votes nor is counted. */
+  get #isMute(): boolean {
+    return this.#own.zxid === noHistory;
+  }
+
+  #onLooking(from: number, notification: Notification, nowMs: number): void {
+    if (this.#isMute || notification.zxid === noHistory) return;
+    // it has left what it had joined
+    this.#established.delete(from);
+    const force = this.#quorumInForce;
+    if (notification.electionEpoch > this.#round) {
+      this.#enterRound(notification.electionEpoch);
+      const own = this.#ownVote();
+      this.#propose(isBetter(notification, own, force) ? voteOf(notification) : own, nowMs);
+    } else if (notification.electionEpoch < this.#round) {
+      return;
+    } else if (isBetter(notification, this.#proposal, force)) {
+      this.#propose(voteOf(notification), nowMs);
+    } else if (!isSameVote(notification, this.#proposal)) {
+      // perhaps it was not listening when it was told
+      this.#answer(from, notification, nowMs);
+    }
+    this.#received.set(from, notification);
+    this.#consider(nowMs);
+  }
+
+  get #quorumInForce(): Quorum {
+    return present(this.#options.quorums()[0], 'there is a configuration');
+  }
+
+  #isVoter(sid: number): boolean {
+    return this.#options.quorums().some((quorum) => quorum.voters.has(sid));
+  }
+
+  // ------------------------------------------------------------------ the decision
+
+  /** Decides if a quorum is for the proposal and it is time. */
+  #consider(nowMs: number): void {
+    if (this.#phase !== 'looking' || this.#newerConfig !== null) return;
+    const supporters = supportersIn(this.#received, (vote) => isSameVote(vote, this.#proposal));
+    if (this.#retreatAtMs !== Infinity || !this.#isBacked(supporters)) {
+      if (this.#finalizeAtMs !== Infinity) this.#repeatAtMs = nowMs + this.#intervalMs;
+      this.#finalizeAtMs = Infinity;
+      return;
+    }
+    // and nothing is repeated meanwhile: those who wait as well would wait for longer
+    if (this.#finalizeAtMs === Infinity) this.#finalizeAtMs = nowMs + this.#finalizeWaitMs;
+    this.#repeatAtMs = Infinity;
+    if (nowMs < this.#finalizeAtMs && !this.#isEverybodyHeard(supporters)) return;
+    this.#decide(this.#proposal, supporters);
+  }
+
+  #isBacked(supporters: ReadonlySet<number>): boolean {
+    if (this.#isQuorum(supporters)) return true;
+    // an oracle allows one server to go on alone, which can only be this one
+    if (this.#proposal.leader !== BigInt(this.#options.sid)) return false;
+    return this.#options
+      .quorums()
+      .every((quorum) =>
+        hasOracle(quorum) ? quorum.containsByOracle(supporters) : quorum.contains(supporters),
+      );
+  }
+
+  #isQuorum(sids: ReadonlySet<number>): boolean {
+    return this.#options.quorums().every((quorum) => quorum.contains(sids));
+  }
+
+  /** No connected voter is left that could know better, the candidate spoke for itself. */
+  #isEverybodyHeard(supporters: ReadonlySet<number>): boolean {
+    const { sid } = this.#options;
+    const candidate = Number(this.#proposal.leader);
+    if (this.#isDoubtful || !supporters.has(candidate)) return false;
+    if (!this.#isQuorum(supporters)) return false;
+    if (candidate !== sid && !this.#connected.has(candidate)) return false;
+    return [...this.#connected].every((other) => {
+      const heard = this.#received.get(other);
+      const isVote = heard?.state === 'looking' || heard?.leader === this.#proposal.leader;
+      return isVote || !this.#isVoter(other);
+    });
+  }
+
+  /** A server that has decided: if a quorum has, and the leader says so too, it is decided here. */
+  #onDecided(from: number, heard: HeardVote): void {
+    const { electionEpoch } = heard;
+    if (electionEpoch === this.#round) {
+      this.#received.set(from, heard);
+      const supporters = supportersIn(this.#received, (vote) =>
+        vote.state === 'looking' ? isSameVote(vote, heard) : vote.leader === heard.leader,
+      );
+      if (this.#isQuorum(supporters) && this.#isLed(this.#received, heard)) {
+        this.#decide(voteOf(heard), supporters);
+        return;
+      }
+    }
+    this.#established.set(from, heard);
+    const supporters = supportersIn(this.#established, (vote) => isSameLeader(vote, heard));
+    const isDecided = this.#isQuorum(supporters) && this.#isLed(this.#established, heard);
+    if (!isDecided && !this.#isOtherOfTwo(from, heard)) return;
+    this.#round = electionEpoch;
+    this.#decide(voteOf(heard), supporters);
+  }
+
+  /**
+   * Servers repeat to each other that one leads which has long been dead, unless the leader's own
+   * word is asked for. This server's own word is that it is in this round.
+   */
+  #isLed(votes: ReadonlyMap<number, HeardVote>, vote: Vote): boolean {
+    if (vote.leader === BigInt(this.#options.sid)) return vote.electionEpoch === this.#round;
+    const leaders = votes.get(Number(vote.leader));
+    return leaders?.state === 'leading' && leaders.leader === vote.leader;
+  }
+
+  /** Of two servers with an oracle, one that leads alone is all the quorum there is. */
+  #isOtherOfTwo(from: number, heard: HeardVote): boolean {
+    const force = this.#quorumInForce;
+    if (!hasOracle(force) || force.voters.size !== 2 || !force.voters.has(from)) return false;
+    return heard.state === 'leading' && heard.leader === BigInt(from);
+  }
+
+  #decide(vote: Vote, supporters: ReadonlySet<number>): void {
+    const isLeader = vote.leader === BigInt(this.#options.sid);
+    this.decided(isLeader ? 'leading' : this.#options.learnerRole(), vote);
+    this.#supporters.clear();
+    for (const supporter of supporters) this.#supporters.add(supporter);
+    for (const asker of this.#askers) this.#tell(asker);
+  }
+
+  #stopTimers(): void {
+    this.#finalizeAtMs = this.#repeatAtMs = this.#retreatAtMs = Infinity;
+  }
+
+  #noteDesertion(from: number, notification: Notification): void {
+    const { role, leader, vote } = present(this.#outcome, 'decided');
+    if (notification.electionEpoch < vote.electionEpoch) return;
+    const isSameRound = notification.electionEpoch === vote.electionEpoch;
+    if (isSameRound && compareVotes(notification, vote) <= 0) return;
+    if (role !== 'leading') {
+      if (from === leader) this.#isDeserted = true;
+    } else if (this.#supporters.delete(from)) {
+      this.#isDeserted ||= !this.#isQuorum(this.#supporters);
+    }
+  }
+
+  /** A configuration of a higher version; what its sender votes for is then beside the point. */
+  #hasNewerConfig(notification: Notification): boolean {
+    const { config } = notification;
+    if (config !== null && config !== '') {
+      const version = this.#options.configVersionOf(config);
+      const known = this.#newerConfig?.version ?? this.#quorumInForce.version;
+      if (version !== null && version > known) {
+        this.#newerConfig = { version, text: config };
+        this.#stopTimers();
+      }
+    }
+    return this.#newerConfig !== null;
+  }
+
+  // ------------------------------------------------------------------ what others are told
+
+  #tellVoters(): void {
+    const voters = new Set(this.#options.quorums().flatMap((quorum) => [...quorum.voters]));
+    voters.delete(this.#options.sid);
+    for (const sid of [...voters].sort((a, b) => a - b)) this.#tell(sid);
+  }
+
+  #statement(): Statement {
+    return this.#decision ?? { state: 'looking', vote: this.#proposal };
+  }
+
+  #tell(to: number): void {
+    const { state, vote } = this.#statement();
+    this.#outbox.delete(to);
+    const config = this.#options.configText();
+    this.#outbox.set(to, { ...voteOf(vote), state, version: notificationVersion, config });
+  }
+
+  /**
+   * At once. But a question that is asked again unchanged within the shortest interval is no
+   * question: it is the answer of a server that takes this one for a stranger, and would go on.
+   */
+  #answer(from: number, question: Notification, nowMs: number): void {
+    const last = this.#answers.get(from);
+    const statement = this.#statement();
+    if (
+      last !== undefined &&
+      nowMs - last.atMs < this.#minIntervalMs &&
+      isSameVote(last.question, question) &&
+      last.statement.state === statement.state &&
+      isSameVote(last.statement.vote, statement.vote)
+    ) {
+      return;
+    }
+    this.#answers.set(from, { question, statement, atMs: nowMs });
+    this.#tell(from);
+  }
+}

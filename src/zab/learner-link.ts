@@ -1,0 +1,57 @@
+/**
+ * What a leader knows of one learner's connection. Acknowledgements belong to the connection, not to
+ * the server behind it: when it ends they end with it, because a server that comes back may have cut
+ * off what it had acknowledged.
+ */
+import type { LinkId } from './messages.js';
+import type { ZxidPair } from './sync-choice.js';
+
+export type LearnerPhase =
+  /** Has said who it is; waits for the new epoch. */
+  | 'info'
+  /** Has been told the epoch; its promise is awaited. */
+  | 'promising'
+  /** Has promised; waits for a quorum of promises. */
+  | 'promised'
+  /** History is on its way, from the disk or as a snapshot. */
+  | 'streaming'
+  /** Has all of the history up to now, and hears of everything new; NEWLEADER is unanswered. */
+  | 'synchronised'
+  /** Has acknowledged NEWLEADER; waits for a quorum of those. */
+  | 'acknowledged'
+  | 'active';
+
+export class LearnerLink {
+  readonly id: LinkId;
+  readonly sid: number;
+  readonly isObserver: boolean;
+  readonly acceptedEpoch: number;
+  phase: LearnerPhase = 'info';
+  /** The end of its log, as it promised. */
+  lastLogged: ZxidPair = { high: 0, low: 0 };
+  /** Counter of the last proposal of this epoch that is durable there. */
+  ackedLow = 0;
+  lastHeardMs: number;
+  /** Pings sent after it became active, and echoed. */
+  pingsSent = 0;
+  pingsEchoed = 0;
+
+  constructor(
+    id: LinkId,
+    given: { readonly sid: number; readonly isObserver: boolean; readonly acceptedEpoch: number },
+    nowMs: number,
+  ) {
+    this.id = id;
+    this.sid = given.sid;
+    this.isObserver = given.isObserver;
+    this.acceptedEpoch = given.acceptedEpoch;
+    this.lastHeardMs = nowMs;
+  }
+
+  /** It gets proposals as they are made. */
+  get isForwarding(): boolean {
+    return (
+      this.phase === 'synchronised' || this.phase === 'acknowledged' || this.phase === 'active'
+    );
+  }
+}
