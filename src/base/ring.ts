@@ -39,6 +39,12 @@ export class Ring<T> {
     return this.#size === 0 ? undefined : this.#items[this.#head];
   }
 
+  /** Another item in the place of the oldest. */
+  replaceOldest(item: T): void {
+    assert(this.#size > 0, 'there is an oldest item');
+    this.#items[this.#head] = item;
+  }
+
   /** The item at `index` from the oldest, without removing it. */
   at(index: number): T | undefined {
     return index < this.#size ? this.#items[(this.#head + index) & this.#mask] : undefined;

@@ -61,6 +61,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   readonly #unanswered = new Ring<Unanswered>(UNANSWERED_MAX);
   #phase: 'first-bytes' | 'handshake' | 'open' | 'closing' | 'closed' = 'first-bytes';
   readonly #firstBytes: number[] = [];
+  /** Syncs that are unanswered, and writes that wait behind them. */
+  #barriers = 0;
   #isPaused = false;
   #isContinuing = false;
   #receivedMs = 0;
@@ -208,14 +210,33 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const type = reader.readInt();
     if (type === OpCode.auth) this.#onAuth(xid, reader);
     else if (!admission.knows(this.caller) && type !== OpCode.sasl) this.#refuseUnknown(xid);
-    else if (isClientWrite(type) || (type === OpCode.sync && this.port.replica.mustSync)) {
-      this.#propose(type, xid, weight, bytes, start, end);
-      return;
+    else if (this.#isSubmitted(type)) {
+      // what is asked after a sync happens after it, and so does what waits behind that
+      if (this.#barriers > 0) {
+        this.#barriers++;
+        this.#park(bytes, start, end, weight);
+        return;
+      }
+      const pending = this.#submit(type, xid, weight, bytes, start, end);
+      if (pending !== null) {
+        this.#unanswered.push(pending);
+        return;
+      }
+      if (this.#mustWait()) {
+        this.#park(bytes, start, end, weight);
+        return;
+      }
+      this.#reply(xid, ErrorCode.marshallingError);
     } else if (this.#mustWait()) {
       this.#park(bytes, start, end, weight);
       return;
     } else this.#answer(type, bytes, start, end, this.caller, this.#receivedMs, this.#hasEnded());
     admission.release(weight);
+  }
+
+  /** Goes through the replica instead of being answered from what is here. */
+  #isSubmitted(type: number): boolean {
+    return isClientWrite(type) || (type === OpCode.sync && this.port.replica.mustSync);
   }
 
   #hasEnded(): boolean {
@@ -234,14 +255,15 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.#unanswered.push(new ParkedFrame(frame, this.caller, this.#receivedMs, weight, ended));
   }
 
-  #propose(
+  /** Null: it could not be read, and nothing will come of it. */
+  #submit(
     type: number,
     xid: number,
     weight: number,
     bytes: Uint8Array,
     start: number,
     end: number,
-  ): void {
+  ): PendingWrite | null {
     const pending = new PendingWrite(this, type, xid, this.#receivedMs);
     pending.weight = weight;
     const { replica } = this.port;
@@ -255,18 +277,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     request.bytes = bytes;
     request.start = type === OpCode.closeSession ? end : start + HEADER_BYTES;
     request.end = end;
-    if (replica.submit(pending)) {
-      if (type === OpCode.closeSession) this.asksToEnd = true;
-      this.#unanswered.push(pending);
-      return;
+    if (!replica.submit(pending)) {
+      this.port.onMalformed(this, type);
+      return null;
     }
-    this.port.onMalformed(this, type);
-    if (this.#mustWait()) {
-      this.#park(bytes, start, end, weight);
-      return;
-    }
-    this.port.admission.release(weight);
-    this.#reply(xid, ErrorCode.marshallingError);
+    if (type === OpCode.closeSession) this.asksToEnd = true;
+    if (type === OpCode.sync) this.#barriers++;
+    return pending;
   }
 
   /** Authentication acts at once, also ahead of unanswered requests: as Apache's does. */
@@ -340,6 +357,11 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       pending.reply = this.output.aside(() => answerWrite(this, pending, zxidHigh, zxidLow));
       return;
     }
+    if (pending.error === ErrorCode.sessionMoved) {
+      // its client is served elsewhere: whoever is at the other end is not to be answered
+      this.endAfterFlush();
+      return;
+    }
     answerWrite(this, pending, zxidHigh, zxidLow);
     this.#answered(pending);
     this.#drainUnanswered();
@@ -347,6 +369,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   #answered(pending: PendingWrite): void {
     this.#unanswered.shift();
+    if (pending.op === OpCode.sync) this.#barriers--;
     this.port.admission.release(pending.weight);
     this.#account(pending.op, pending.xid, pending.receivedMs);
     if (pending.op === OpCode.closeSession) this.endAfterFlush();
@@ -364,6 +387,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
         continue;
       }
       if (this.output.isListing || this.output.waitingBytes > OUTPUT_BYTES_MAX) return;
+      if (this.#barriers > 0 && this.#submitParked(head)) return;
       this.#unanswered.shift();
       this.port.parkedCount--;
       this.port.admission.release(head.weight);
@@ -371,6 +395,21 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       const type = this.#reader.reset(bytes, 4, bytes.length).readInt();
       this.#answer(type, bytes, 0, bytes.length, caller, receivedMs, hasEnded);
     }
+  }
+
+  /** What waited behind a sync goes its way, and is waited for at the head. False: it is a read. */
+  #submitParked(frame: ParkedFrame): boolean {
+    const { bytes, weight } = frame;
+    const reader = this.#reader.reset(bytes, 0, bytes.length);
+    const xid = reader.readInt();
+    const type = reader.readInt();
+    if (!this.#isSubmitted(type)) return false;
+    this.#barriers--;
+    const pending = this.#submit(type, xid, weight, bytes, 0, bytes.length);
+    if (pending === null) return false;
+    this.port.parkedCount--;
+    this.#unanswered.replaceOldest(pending);
+    return true;
   }
 
   /** A long answer is complete: it leaves, and behind it what waited. */

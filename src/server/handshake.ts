@@ -5,7 +5,7 @@
 import { OpCode } from '../protocol/opcodes.js';
 import type { Reader } from '../protocol/reader.js';
 import type { Writer } from '../protocol/writer.js';
-import { formatSessionId, Session } from '../session/session.js';
+import { formatSessionId, OWN_CLIENTS, Session } from '../session/session.js';
 import { passwordMatches, sessionPassword } from '../session/session-id.js';
 import type { ClientPort } from './client-port.js';
 import type { ClientConnection } from './connection.js';
@@ -61,6 +61,7 @@ function createSession(
 ): HandshakeOutcome {
   const { replica } = port;
   const session = replica.sessions.create(connection.timeoutMs, nowMs);
+  session.moveTo(OWN_CLIENTS);
   port.register(session.id, connection);
   const pending = new PendingWrite(connection, OpCode.createSession, 0, nowMs);
   const request = replica.request;
@@ -98,6 +99,7 @@ function resumeSession(
   if (session === undefined || !port.replica.sessions.touch(session, nowMs)) {
     return { kind: 'invalid' };
   }
+  session.moveTo(OWN_CLIENTS);
   port.register(sessionId, connection);
   port.metrics.connectionRevalidateCount.value++;
   return { kind: 'resumed', session };

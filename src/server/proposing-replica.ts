@@ -10,10 +10,13 @@ import { assert, present } from '../base/assert.js';
 import { Ring } from '../base/ring.js';
 import type { Clock } from '../ports/clock.js';
 import { TxnBatch } from '../protocol/txn-batch.js';
+import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
+import { OWN_CLIENTS } from '../session/session.js';
 import { Reader } from '../protocol/reader.js';
 import type { PrepareOptions } from '../txn/context.js';
 import { Preparer } from '../txn/preparer.js';
+import { isWellFormed } from '../txn/well-formed.js';
 import type { CommittedRange } from '../zab/ready.js';
 import type { Applier } from './applier.js';
 import type { PendingWrite } from './pending.js';
@@ -81,6 +84,11 @@ export class ProposingReplica extends Replica {
 
   override submit(pending: PendingWrite): boolean {
     if (pending.op === OpCode.sync) return this.#sync(pending);
+    const { session } = this.request;
+    if (session !== null && pending.connection !== null && !session.isServedBy(OWN_CLIENTS)) {
+      this.submitFailure(pending, ErrorCode.sessionMoved);
+      return true;
+    }
     this.#address();
     if (this.#preparer.prepare(this.request, this.#filling) === 'malformed') return false;
     this.#propose(pending);
@@ -103,7 +111,10 @@ export class ProposingReplica extends Replica {
 
   #sync(pending: PendingWrite): boolean {
     const { bytes, start, end } = this.request;
-    pending.resultPath = new Reader().reset(bytes, start, end).readString() ?? '';
+    const reader = new Reader().reset(bytes, start, end);
+    if (!isWellFormed(OpCode.sync, reader)) return false;
+    reader.reset(bytes, start, end);
+    pending.resultPath = reader.readString() ?? '';
     present(this.onSync, 'whoever must not sync does not ask')(pending);
     return true;
   }

@@ -72,6 +72,8 @@ export class Server {
   readonly metrics = new ServerMetrics();
   /** As what it serves. */
   mode: 'standalone' | 'leader' | 'follower' | 'observer' = 'standalone';
+  /** For who listens for it; a standalone server listens itself. */
+  listeningAt: { readonly host: string; readonly port: number } = { host: '', port: 0 };
   lastSnapshot: { readonly zxid: bigint; readonly timeMs: number } | null = null;
   slowFsyncCount = 0;
   readonly startedMs: number;
@@ -210,7 +212,7 @@ export class Server {
 
   /** Where clients reach this server. */
   get address(): { readonly host: string; readonly port: number } {
-    return { host: this.#listener?.host ?? '', port: this.#listener?.port ?? 0 };
+    return this.#listener ?? this.listeningAt;
   }
 
   /** Stops accepting, lets what is proposed become durable, closes everything. Idempotent. */

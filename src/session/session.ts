@@ -2,6 +2,10 @@
  * A session: the lease a client holds with the ensemble. It outlives connections; ephemeral znodes
  * live exactly as long as it does. Which connection serves it is the server's knowledge, not ours.
  */
+/** Whoever is connected to this server itself; learners are numbered from 1. */
+export const OWN_CLIENTS = 0;
+const NOBODY = -1;
+
 export class Session {
   readonly id: bigint;
   readonly idHigh: number;
@@ -13,12 +17,28 @@ export class Session {
   isClosing = false;
   /** Its createSession has been applied: snapshots know it from then on. */
   isEstablished = false;
+  /** Over which server its client comes, as the leader knows it. */
+  #servedBy = NOBODY;
 
   constructor(id: bigint, timeoutMs: number) {
     this.id = id;
     this.idHigh = Number(BigInt.asUintN(32, id >> 32n));
     this.idLow = Number(BigInt.asUintN(32, id));
     this.timeoutMs = timeoutMs;
+  }
+
+  /** Its client came over there last, by making the session or taking it up again. */
+  moveTo(server: number): void {
+    this.#servedBy = server;
+  }
+
+  /**
+   * Whether a request over that server is its client's. False: the client has moved since, and what it
+   * left behind must not be executed after what it asked for elsewhere.
+   */
+  isServedBy(server: number): boolean {
+    if (this.#servedBy === NOBODY) this.#servedBy = server;
+    return this.#servedBy === server;
   }
 }
 

@@ -51,12 +51,16 @@ interface Outstanding {
 
 interface SyncWait {
   readonly token: number;
+  /** Counter of the last proposal before it: what was asked earlier happens earlier. */
+  readonly upTo: number;
   /** Per link, how many echoes must have come. */
   readonly echoes: ReadonlyMap<LinkId, number>;
 }
 
 /** Proposals of one epoch are counted in 32 bits; the last one is never given out. */
 const COUNTER_MAX = 0xffffffff;
+/** What may be proposed between two looks at the counter. */
+const COUNTER_RESERVE = 1 << 24;
 
 export class Leader {
   readonly #options: LeaderOptions;
@@ -231,7 +235,7 @@ export class Leader {
 
   /** No more proposals fit into this epoch: the role ends before the counter does (ZOOKEEPER-1277). */
   get isExhausted(): boolean {
-    return this.#proposedLow >= COUNTER_MAX - 1;
+    return this.#proposedLow >= COUNTER_MAX - COUNTER_RESERVE;
   }
 
   /** Group commit: one flush at a time, the next batch fills meanwhile. */
@@ -273,7 +277,10 @@ export class Leader {
     this.#advance();
   }
 
-  /** Answered in a Ready's results once a quorum has heard this leader after now. */
+  /**
+   * Answered in a Ready's results once a quorum has heard this leader after now, and all that was
+   * proposed before has been committed: whoever reads then sees everything acknowledged before now.
+   */
   requestSync(token: number): void {
     assert(this.#phase === 'broadcast', 'only an established leader answers a sync');
     const links: LinkId[] = [];
@@ -285,7 +292,7 @@ export class Leader {
       links.push(learner.id);
     }
     if (links.length > 0) this.#ping(links);
-    this.#syncs.push({ token, echoes });
+    this.#syncs.push({ token, upTo: this.#proposedLow, echoes });
     this.#answerSyncs();
   }
 
@@ -499,7 +506,8 @@ export class Leader {
     if (this.#phase !== 'broadcast') return;
     let low = this.#durableOfQuorum();
     if (low <= this.#committedLow) return;
-    low = Math.min(low, this.#proposedLow);
+    // what this server applies is on its own disk, whatever the others have
+    low = Math.min(low, this.#durableLow);
     const followers = this.#forwarding(false);
     const observers = this.#forwarding(true);
     while (this.#committedLow < low) {
@@ -517,6 +525,7 @@ export class Leader {
       if (observers.length > 0)
         this.#out.sayDurably({ kind: 'inform', links: observers, ...range });
     }
+    this.#answerSyncs();
   }
 
   /** The highest counter that a quorum, each of those in force, has on disk. */
@@ -559,7 +568,7 @@ export class Leader {
         const needed = oldest.echoes.get(learner.id);
         return needed !== undefined && learner.pingsEchoed >= needed;
       };
-      if (!this.#isQuorum(hasAnswered)) return;
+      if (this.#committedLow < oldest.upTo || !this.#isQuorum(hasAnswered)) return;
       this.#syncs.shift();
       this.#out.answer({ kind: 'synced', token: oldest.token });
     }

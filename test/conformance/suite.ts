@@ -12,6 +12,9 @@ export interface Target {
   readonly isApache: boolean;
   /** The release whose behaviour it has, as three numbers. */
   readonly release: readonly [number, number, number];
+  /** What the server under test is, and its number: 1 where it is alone. */
+  readonly mode: 'standalone' | 'leader' | 'follower' | 'observer';
+  readonly sid: number;
   start(options: ServerOptions): Promise<ServerProcess>;
 }
 

@@ -7,6 +7,7 @@ import { present } from '../../base/assert.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { Reader } from '../../protocol/reader.js';
 import type { Session } from '../../session/session.js';
+import { isWellFormed } from '../../txn/well-formed.js';
 import type { CommittedRange } from '../../zab/ready.js';
 import { intAt, longAt, type Applier } from '../applier.js';
 import type { PendingWrite } from '../pending.js';
@@ -27,6 +28,7 @@ interface SyncWait {
 
 export class ForwardingReplica extends Replica {
   readonly #forwarder: Forwarder;
+  readonly #reader = new Reader();
   readonly #waiting = new Map<bigint, PendingWrite[]>();
   readonly #syncs: SyncWait[] = [];
   readonly #revalidations = new Map<bigint, ((isValid: boolean) => void)[]>();
@@ -53,11 +55,13 @@ export class ForwardingReplica extends Replica {
 
   override submit(pending: PendingWrite): boolean {
     const { request } = this;
+    const body = this.#reader.reset(request.bytes, request.start, request.end);
+    if (!isWellFormed(pending.op, body)) return false;
     this.#forwarder.forward(request);
     this.#count++;
     if (pending.op === OpCode.sync) {
-      pending.resultPath =
-        new Reader().reset(request.bytes, request.start, request.end).readString() ?? '';
+      this.#reader.reset(request.bytes, request.start, request.end);
+      pending.resultPath = this.#reader.readString() ?? '';
       this.#syncs.push({ pending, until: null });
       return true;
     }

@@ -96,6 +96,7 @@ export class Leading implements Role, LinkEvents {
         this.#start();
       },
       rest: () => {
+        around.committedLog.trim();
         this.#flush();
         this.#server?.onTurnEnd();
       },
@@ -256,6 +257,7 @@ export class Leading implements Role, LinkEvents {
     const { sessions } = this.#around.applier();
     const session = sessions.get(id);
     const isValid = session !== undefined && sessions.touch(session, nowMs);
+    if (isValid) session.moveTo(link.id);
     packets.writeRevalidated(this.#begin(link), id, isValid);
   }
 
@@ -283,12 +285,16 @@ export class Leading implements Role, LinkEvents {
     if (request.op === OpCode.createSession) {
       const timeoutMs = new Reader().reset(request.bytes, request.start, request.end).readInt();
       into.session = sessions.track(id, timeoutMs, nowMs);
+      into.session.moveTo(link.id);
     } else {
       into.session = sessions.get(id) ?? null;
       if (request.op === OpCode.closeSession) into.start = into.end;
     }
-    if (into.session === null) {
+    const { session } = into;
+    if (session === null) {
       replica.submitFailure(pending, ErrorCode.sessionExpired);
+    } else if (request.op !== OpCode.closeSession && !session.isServedBy(link.id)) {
+      replica.submitFailure(pending, ErrorCode.sessionMoved);
     } else if (!replica.submit(pending)) {
       replica.submitFailure(pending, ErrorCode.marshallingError);
     }
@@ -537,7 +543,6 @@ export class Leading implements Role, LinkEvents {
   #apply(range: CommittedRange): void {
     if (this.#replica === null) throw new Error('nothing is committed before the role serves');
     this.#replica.apply(range);
-    this.#around.committedLog.trim();
   }
 
   #requestSync(who: PendingWrite | LinkId): void {

@@ -325,6 +325,7 @@ export class Learning implements Role, LinkEvents {
   }
 
   #rest(): void {
+    this.#around.committedLog.trim();
     this.#link?.flush();
     this.#server?.onTurnEnd();
     if (this.#learner.isBusy) return;
@@ -370,6 +371,5 @@ export class Learning implements Role, LinkEvents {
   #apply(range: CommittedRange): void {
     if (this.#replica !== null) this.#replica.apply(range);
     else this.#around.applier().apply(range, () => undefined);
-    this.#around.committedLog.trim();
   }
 }

@@ -54,6 +54,7 @@ export class Member {
   readonly #early = new Set<EarlyLink>();
   #role: Role | null = null;
   #vote: Vote | null = null;
+  #lastSnapshot: Server['lastSnapshot'] = null;
   #server: Server | null = null;
   #electionTimer: Timer | null = null;
   #tickTimer: Timer | null = null;
@@ -80,6 +81,8 @@ export class Member {
       await epochs.recover(recovered.lastZxid);
       const applier = applierOf(config, world, sid, recovered.tree, recovered.sessions);
       const member = new Member(config, world, sid, storage, epochs, applier);
+      const { snapshotZxid: zxid } = recovered;
+      if (zxid !== null) member.#lastSnapshot = { zxid, timeMs: world.clock.wallMs() };
       try {
         await member.#listen();
       } catch (problem) {
@@ -369,6 +372,8 @@ export class Member {
       makeReplica,
     });
     this.#server = server;
+    server.listeningAt = this.address;
+    server.lastSnapshot = this.#lastSnapshot;
     server.mode = modes[present(this.#role, 'a role serves').name];
     server.serve();
     return server;
@@ -390,6 +395,7 @@ export class Member {
     this.#tickTimer?.cancel();
     const server = this.#server;
     this.#server = null;
+    this.#lastSnapshot = server?.lastSnapshot ?? this.#lastSnapshot;
     role.close();
     await server?.leave();
     while (role.isPersisting) {

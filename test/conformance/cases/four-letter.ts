@@ -1,7 +1,7 @@
 /** The four-letter words: layout and figures. */
 import { connect } from 'node:net';
 import { equal, ok, that } from '../check.js';
-import { group } from '../suite.js';
+import { group, type Trial } from '../suite.js';
 import { flags } from '../../support/requests.js';
 import type { TestClient } from '../../support/test-client.js';
 import { percentileKeys, plainKeys, summaryKeys } from './mntr-keys.js';
@@ -21,14 +21,14 @@ const sessionHex = (client: TestClient): string =>
   `0x${BigInt.asUintN(64, client.session.sessionId).toString(16)}`;
 
 const versionLine = /^Zookeeper version: 3\.\d+\.\d+\S*, built on \S+ \S+ UTC$/;
-const statistics = [
+const statistics = (t: Trial): RegExp[] => [
   /^Latency min\/avg\/max: \d+\/[\d.]+\/\d+$/,
   /^Received: \d+$/,
   /^Sent: \d+$/,
   /^Connections: \d+$/,
   /^Outstanding: \d+$/,
   /^Zxid: 0x[0-9a-f]+$/,
-  /^Mode: standalone$/,
+  new RegExp(`^Mode: ${t.target.mode}$`),
   /^Node count: \d+$/,
   /^$/,
 ];
@@ -70,7 +70,7 @@ export const fourLetterCases = group('four-letter words', {}, (test) => {
         /^minSessionTimeout=400$/,
         /^maxSessionTimeout=60000$/,
         /^clientPortListenBacklog=-1$/,
-        /^serverId=0$/,
+        new RegExp(`^serverId=${t.target.mode === 'standalone' ? 0 : t.target.sid}$`),
         /^$/,
       ],
       'conf',
@@ -78,7 +78,7 @@ export const fourLetterCases = group('four-letter words', {}, (test) => {
   });
 
   test('srvr', async (t) => {
-    matches(await t.fourLetter('srvr'), [versionLine, ...statistics], 'srvr');
+    matches(await t.fourLetter('srvr'), [versionLine, ...statistics(t)], 'srvr');
   });
 
   test('srvr: zxid and number of znodes', async (t) => {
@@ -120,7 +120,7 @@ export const fourLetterCases = group('four-letter words', {}, (test) => {
       );
     }
     that(clients.length >= 2, 'this connection and the session');
-    matches(lines.slice(lines.indexOf('') + 1).join('\n'), statistics, 'stat');
+    matches(lines.slice(lines.indexOf('') + 1).join('\n'), statistics(t), 'stat');
   });
 
   test('cons', async (t) => {
@@ -321,7 +321,7 @@ export const fourLetterCases = group('four-letter words', {}, (test) => {
         'approximate_data_size',
       );
       equal(moved('packets_received') >= 3, true, 'packets_received');
-      equal(after.get('zk_server_state'), 'standalone', 'server_state');
+      equal(after.get('zk_server_state'), t.target.mode, 'server_state');
       that(/^3\.9\./.test(after.get('zk_version') ?? ''), `version ${after.get('zk_version')}`);
       that(figure(after, 'open_file_descriptor_count') > 0, 'open_file_descriptor_count');
       that(figure(after, 'uptime') > 0, 'uptime');
@@ -409,7 +409,7 @@ export const ownWhitelistCases = group(
   (test) => {
     test('those named', async (t) => {
       equal(await t.fourLetter('ruok'), 'imok', 'ruok');
-      that((await t.fourLetter('stat')).includes('Mode: standalone'), 'stat');
+      that((await t.fourLetter('stat')).includes(`Mode: ${t.target.mode}`), 'stat');
       that((await t.fourLetter('mntr')).includes('not in the whitelist'), 'mntr');
     });
   },

@@ -293,7 +293,10 @@ export const nodeOpCases = group('ops', {}, (test) => {
       'order of arrival',
     );
     for (const [index, reply] of replies.entries()) {
-      that(index === 0 || reply.zxid >= (replies[index - 1]?.zxid ?? 0n), 'zxids do not go back');
+      that(
+        index === 0 || reply.zxid >= (replies[index - 1]?.zxid ?? 0n),
+        `zxids do not go back: ${replies.map((one) => one.zxid.toString(16)).join(' ')}`,
+      );
     }
   });
 });

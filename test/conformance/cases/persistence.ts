@@ -59,7 +59,8 @@ export const persistenceCases = group('persistence', { owns: true }, (test) => {
       await t.restart(signal);
       const back = await again(t, client);
       equal(back.session.sessionId, client.session.sessionId, 'session');
-      equal((await back.ping()).zxid, zxid, 'zxid');
+      // the others have elected a new leader meanwhile, if this server was it
+      if (t.target.mode !== 'leader') equal((await back.ping()).zxid, zxid, 'zxid');
       equal(await dump(back, t.path), before, 'the tree');
       equal(ok(await back.getEphemerals(t.path)), [at('ephemeral')], 'ephemerals');
       await back.close();
