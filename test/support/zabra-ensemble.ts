@@ -47,7 +47,8 @@ export async function startZabraEnsemble(
     });
   };
   // the first two that meet elect the one with the higher number; who comes later follows it
-  const [first = [], later = []] = role === 'leader' ? [[2, 3], [1]] : [sids, []];
+  const first = role === 'leader' ? [2, 3] : sids;
+  const later = sids.filter((sid) => !first.includes(sid));
   const servers = await Promise.all(first.map(start));
   servers.push(...(await Promise.all(later.map(start))));
   const tested = servers[first.indexOf(sidOf[role])];
