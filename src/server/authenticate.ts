@@ -3,9 +3,9 @@
  * this way; the ip id is a fact of the connection, and the others come from other layers.
  */
 import type { Crypto } from '../ports/crypto.js';
-import type { Reader } from '../protocol/reader.js';
+import { MalformedError, type Reader } from '../protocol/reader.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
-import type { AclId } from '../txn/authorize.js';
+import type { AclId, Caller } from '../txn/authorize.js';
 
 export interface AuthenticationOptions {
   readonly crypto: Crypto;
@@ -16,8 +16,33 @@ export interface AuthenticationOptions {
   readonly superDigest: string | null;
 }
 
+/** Every ACL check looks through all identities: nobody needs as many as one client could send. */
+const AUTH_IDS_MAX = 1000;
+
+/** The caller with what the AuthPacket proves added. */
+export function prove(
+  server: { readonly authentication: AuthenticationOptions },
+  caller: Caller,
+  reader: Reader,
+): Caller | 'failed' | 'malformed' {
+  let ids: AclId[] | null;
+  try {
+    ids = authenticate(server, reader);
+  } catch (problem) {
+    if (!(problem instanceof MalformedError)) throw problem;
+    return 'malformed';
+  }
+  if (ids === null) return 'failed';
+  const known = caller.authIds;
+  const fresh = ids.filter(
+    (id) => !known.some(({ scheme, id: text }) => scheme === id.scheme && text === id.id),
+  );
+  if (known.length + fresh.length > AUTH_IDS_MAX) return 'failed';
+  return fresh.length === 0 ? caller : { authIds: [...known, ...fresh] };
+}
+
 /** Null: unknown scheme or failed. Reads an AuthPacket. */
-export function authenticate(
+function authenticate(
   server: { readonly authentication: AuthenticationOptions },
   reader: Reader,
 ): AclId[] | null {

@@ -19,9 +19,9 @@ import { MalformedError, Reader } from '../protocol/reader.js';
 import { SpecialXid } from '../protocol/xid.js';
 import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
-import type { AclId, Caller } from '../txn/authorize.js';
+import type { Caller } from '../txn/authorize.js';
 import { Watcher } from '../watch/watch-table.js';
-import { authenticate } from './authenticate.js';
+import { prove } from './authenticate.js';
 import type { ClientPort } from './client-port.js';
 import { fourLetterWordOf } from './commands/four-letter-words.js';
 import { ConnectionFigures } from './connection-figures.js';
@@ -37,8 +37,6 @@ const UNANSWERED_MAX = 1 << 20;
 /** A turn stops answering a connection when this much of its output waits for the network. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const HEADER_BYTES = 8;
-/** Identities one connection may prove. */
-const AUTH_IDS_MAX = 1000;
 
 export class ClientConnection extends Watcher implements SocketHandler, WriteWaiter {
   readonly port: ClientPort;
@@ -288,28 +286,35 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   /** Authentication acts at once, also ahead of unanswered requests: as Apache's does. */
   #onAuth(xid: number, reader: Reader): void {
-    let ids: AclId[] | null;
-    try {
-      ids = authenticate(this.port, reader);
-    } catch (problem) {
-      if (!(problem instanceof MalformedError)) throw problem;
+    const proven = prove(this.port, this.caller, reader);
+    if (proven === 'malformed') {
       this.endAfterFlush();
       return;
     }
-    const known = this.caller.authIds;
-    const fresh = (ids ?? []).filter(
-      (id) => !known.some(({ scheme, id: text }) => scheme === id.scheme && text === id.id),
-    );
-    // every ACL check looks through them all: nobody needs as many as one client could send
-    const isTooMany = known.length + fresh.length > AUTH_IDS_MAX;
-    const isProven = ids !== null && !isTooMany;
-    this.output.reply(xid, 0, 0, isProven ? ErrorCode.ok : ErrorCode.authFailed);
-    if (!isProven) {
+    if (proven === 'failed') {
+      this.output.reply(xid, 0, 0, ErrorCode.authFailed);
       this.port.stats.authFailedCount++;
       this.endAfterFlush();
       return;
     }
-    if (fresh.length > 0) this.caller = { authIds: [...known, ...fresh] };
+    if (this.#isHandshaking()) this.#replyBehindHandshake(xid);
+    else this.output.reply(xid, 0, 0, ErrorCode.ok);
+    this.caller = proven;
+  }
+
+  /** The reply to the connect request is still to come. */
+  #isHandshaking(): boolean {
+    const head = this.#unanswered.peek();
+    return head?.kind === 'write' && head.op === OpCode.createSession;
+  }
+
+  /** Clients send their credentials without waiting for the session, and expect its reply first. */
+  #replyBehindHandshake(xid: number): void {
+    const answered = new PendingWrite(null, OpCode.auth, xid, this.#receivedMs);
+    answered.reply = this.output.aside(() => {
+      this.output.reply(xid, 0, 0, ErrorCode.ok);
+    });
+    this.#unanswered.push(answered);
   }
 
   /** Everything that is not a write: answered now, from what has been applied. */

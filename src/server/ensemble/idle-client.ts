@@ -9,12 +9,14 @@ const notServing = new TextEncoder().encode(
 export class IdleClient implements SocketHandler {
   readonly #socket: Socket;
   readonly #answerRuok: () => string | null;
+  readonly #onGone: () => void;
   #first = 0;
   #count = 0;
 
-  constructor(socket: Socket, answerRuok: () => string | null) {
+  constructor(socket: Socket, answerRuok: () => string | null, onGone: () => void) {
     this.#socket = socket;
     this.#answerRuok = answerRuok;
+    this.#onGone = onGone;
   }
 
   onData(bytes: Uint8Array, start: number, end: number): void {
@@ -38,6 +40,6 @@ export class IdleClient implements SocketHandler {
   }
 
   onClose(): void {
-    // nobody needs to know
+    this.#onGone();
   }
 }

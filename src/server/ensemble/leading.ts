@@ -8,24 +8,20 @@ import type { Socket, SocketHandler } from '../../ports/network.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { PacketType, writePacket, type PacketView } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
-import { formatZxid, zxidOfParts } from '../../protocol/zxid.js';
 import { Leader } from '../../zab/leader.js';
 import type { AfterPersistMessage, EagerMessage, LinkId } from '../../zab/messages.js';
 import type { Quorum } from '../../zab/quorum.js';
 import type { CommittedRange } from '../../zab/ready.js';
 import type { ZxidPair } from '../../zab/sync-choice.js';
-import { SnapStream, snapSignature } from '../../storage/snap-stream.js';
 import { PendingWrite } from '../pending.js';
 import { ProposingReplica } from '../proposing-replica.js';
 import { ReadyLoop } from '../ready-loop.js';
 import type { Server } from '../server.js';
+import { HistorySender } from './history-sender.js';
 import * as packets from './packets.js';
 import { QuorumLink, type LinkEvents } from './quorum-link.js';
 import type { Role, Surroundings } from './role.js';
 
-/** Of history for one learner, before its connection must take some. */
-const STREAM_BYTES_MAX = 4 * 1024 * 1024;
-const CHUNK_BYTES = 256 * 1024;
 /** A learner that takes nothing of what is proposed is better off coming again. */
 const BACKLOG_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -41,7 +37,8 @@ export class Leading implements Role, LinkEvents {
   readonly #leader: Leader;
   readonly #loop: ReadyLoop;
   readonly #links = new Map<LinkId, QuorumLink>();
-  readonly #drained = new Map<LinkId, () => void>();
+  /** Of links whose learners get history from the disk. */
+  readonly #senders = new Map<LinkId, HistorySender>();
   readonly #dirty = new Set<QuorumLink>();
   /** Who asked for a sync: a client here, or a learner. */
   readonly #syncs = new Map<number, PendingWrite | LinkId>();
@@ -151,8 +148,7 @@ export class Leading implements Role, LinkEvents {
   close(): void {
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
-    for (const drained of this.#drained.values()) drained();
-    this.#drained.clear();
+    for (const sender of this.#senders.values()) sender.stop();
   }
 
   // ------------------------------------------------------------------ what learners say
@@ -204,14 +200,12 @@ export class Leading implements Role, LinkEvents {
 
   onDrain(link: QuorumLink): void {
     this.#leader.onHeard(link.id, this.#around.clock.monotonicMs());
-    const drained = this.#drained.get(link.id);
-    this.#drained.delete(link.id);
-    drained?.();
+    this.#senders.get(link.id)?.onDrain();
   }
 
   onClose(link: QuorumLink, reason: string): void {
     this.#links.delete(link.id);
-    this.onDrain(link);
+    this.#senders.get(link.id)?.stop();
     this.#around.logger.info('a learner is gone', { server: link.sid, reason });
     this.#leader.onLinkDown(link.id);
     this.#loop.pump();
@@ -396,7 +390,7 @@ export class Leading implements Role, LinkEvents {
   #forget(link: QuorumLink): void {
     this.#links.delete(link.id);
     link.close();
-    this.onDrain(link);
+    this.#senders.get(link.id)?.stop();
   }
 
   // ------------------------------------------------------------------ synchronisation
@@ -417,102 +411,26 @@ export class Leading implements Role, LinkEvents {
         void this.#stream(link, choice.from, true);
         return;
       case 'snap':
-        void this.#snapshot(link);
+        void this.#stream(link, null, true);
     }
   }
 
-  /** History from the disk. `isFirst`: nothing has been said, and a snapshot can be sent instead. */
-  async #stream(link: QuorumLink, from: ZxidPair, isFirst: boolean): Promise<void> {
-    const { storage, applier } = this.#around;
-    const { tree } = applier();
-    const last = { high: tree.lastZxidHigh, low: tree.lastZxidLow };
-    const cursor = await storage.historyFrom(
-      zxidOfParts(from.high, from.low),
-      zxidOfParts(last.high, last.low),
-    );
-    if (cursor === null) {
-      if (isFirst) await this.#snapshot(link);
-      else this.#lose(link, 'the log on disk does not reach back to it');
-      return;
-    }
-    try {
-      if (isFirst) {
-        writePacket(this.#begin(link), PacketType.diff, last.high, last.low);
-      }
-      for (;;) {
-        const batch = await cursor.next(CHUNK_BYTES);
-        if (!this.#links.has(link.id)) return;
-        if (batch === 'gap') {
-          this.#lose(link, 'the log on disk has a gap');
-          return;
-        }
-        if (batch === 'end') break;
-        packets.writeHistory(this.#begin(link), batch, 0, batch.count);
-        await this.#room(link);
-      }
-    } finally {
-      cursor.close();
-    }
-    this.#streamed(link, last);
-  }
-
-  async #snapshot(link: QuorumLink): Promise<void> {
-    const { clock, applier, logger } = this.#around;
-    const { tree, sessions } = applier();
-    const living: [bigint, number][] = [];
-    for (const session of sessions.all()) {
-      if (session.isEstablished) living.push([session.id, session.timeoutMs]);
-    }
-    const stream = new SnapStream(clock, tree, living, {
-      put: async (bytes, length) => {
-        if (!this.#links.has(link.id)) {
-          stream.abandon();
-          return;
-        }
-        this.#begin(link).writeBytes(bytes, 0, length);
-        await this.#room(link);
-      },
-      end: () => Promise.resolve(),
+  /** From the disk, or as a snapshot; then the role goes on from memory. */
+  async #stream(link: QuorumLink, from: ZxidPair | null, isFirst: boolean): Promise<void> {
+    const sender = new HistorySender(this.#around, link);
+    this.#senders.set(link.id, sender);
+    const at = await sender.run(from, isFirst, () => {
+      this.#leader.onHeard(link.id, this.#around.clock.monotonicMs());
     });
-    const at = { high: tree.lastZxidHigh, low: tree.lastZxidLow };
-    logger.info('sending a snapshot', { server: link.sid, zxid: formatZxid(stream.zxid) });
-    writePacket(this.#begin(link), PacketType.snap, at.high, at.low);
-    try {
-      await stream.run();
-    } catch (problem) {
-      logger.info('a snapshot was not sent to its end', {
-        server: link.sid,
-        reason: String(problem),
-      });
-      return;
-    } finally {
-      stream.close();
+    this.#senders.delete(link.id);
+    if (!this.#links.has(link.id)) return;
+    if (at === null) {
+      this.#forget(link);
+      this.#leader.onLinkDown(link.id);
+    } else {
+      this.#leader.streamed(link.id, at);
     }
-    if (!this.#links.has(link.id)) return;
-    this.#begin(link).writeBytes(snapSignature, 0, snapSignature.length);
-    this.#streamed(link, at);
-  }
-
-  #streamed(link: QuorumLink, at: ZxidPair): void {
-    if (!this.#links.has(link.id)) return;
-    this.#leader.streamed(link.id, at);
     this.#loop.pump();
-  }
-
-  #lose(link: QuorumLink, reason: string): void {
-    this.#around.logger.warn('a learner cannot be synchronised', { server: link.sid, reason });
-    this.#forget(link);
-    this.#leader.onLinkDown(link.id);
-  }
-
-  /** Resolves when the connection has room for more, or is gone. */
-  async #room(link: QuorumLink): Promise<void> {
-    link.flush();
-    this.#leader.onHeard(link.id, this.#around.clock.monotonicMs());
-    if (link.waitingBytes <= STREAM_BYTES_MAX || !this.#links.has(link.id)) return;
-    await new Promise<void>((resolve) => {
-      this.#drained.set(link.id, resolve);
-    });
   }
 
   // ------------------------------------------------------------------ serving

@@ -24,6 +24,7 @@ import type { Applier } from '../applier.js';
 import type { ServerConfig } from '../config/config.js';
 import { applierOf, openStorage, Server, type ServerParts, type ServerWorld } from '../server.js';
 import { configText } from './config-text.js';
+import { EarlyLink } from './early-link.js';
 import { ElectionPort } from './election-port.js';
 import { IdleClient } from './idle-client.js';
 import { Leading } from './leading.js';
@@ -52,6 +53,8 @@ export class Member {
   #quorumListeners: Listener[] = [];
   #clientListener: Listener | null = null;
   readonly #early = new Set<EarlyLink>();
+  /** Of clients that came while there is no role. */
+  readonly #idle = new Set<Socket>();
   #role: Role | null = null;
   #vote: Vote | null = null;
   #lastSnapshot: Server['lastSnapshot'] = null;
@@ -157,6 +160,7 @@ export class Member {
     this.#role?.stop('this server stops');
     await this.#ending;
     for (const early of this.#early) early.socket.destroy();
+    for (const socket of this.#idle) socket.destroy();
     await Promise.all([
       this.#electionPort?.close(),
       this.#clientListener?.close(),
@@ -224,7 +228,13 @@ export class Member {
   #onClient(socket: Socket): SocketHandler {
     const server = this.#server;
     if (server !== null) return server.port.accept(socket);
-    return new IdleClient(socket, () => 'imok');
+    if (this.#isStopping) socket.destroy();
+    else this.#idle.add(socket);
+    return new IdleClient(
+      socket,
+      () => 'imok',
+      () => this.#idle.delete(socket),
+    );
   }
 
   /** A learner may come before this server knows that it leads: it waits for that. */
@@ -468,46 +478,6 @@ export class Member {
     if (lastZxid === to) return true;
     this.#role?.stop(`told to go back to ${formatZxid(to)}, and that is not in this history`);
     return false;
-  }
-}
-
-/** Keeps what a learner says until this server knows whether it leads. */
-class EarlyLink implements SocketHandler {
-  readonly socket: Socket;
-  readonly #onGone: () => void;
-  readonly #kept: Uint8Array[] = [];
-  #next: SocketHandler | null = null;
-  #keptBytes = 0;
-
-  constructor(socket: Socket, onGone: () => void) {
-    this.socket = socket;
-    this.#onGone = onGone;
-  }
-
-  handOver(next: SocketHandler): void {
-    this.#next = next;
-    for (const bytes of this.#kept) next.onData(bytes, 0, bytes.length);
-    this.#kept.length = 0;
-  }
-
-  onData(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#next !== null) {
-      this.#next.onData(bytes, start, end);
-      return;
-    }
-    this.#keptBytes += end - start;
-    // a learner says who it is and waits: whoever says more is none
-    if (this.#keptBytes > 4096) this.socket.destroy();
-    else this.#kept.push(bytes.slice(start, end));
-  }
-
-  onDrain(): void {
-    this.#next?.onDrain();
-  }
-
-  onClose(error: Error | null): void {
-    if (this.#next === null) this.#onGone();
-    else this.#next.onClose(error);
   }
 }
 

@@ -1,7 +1,7 @@
 /** ACL schemes: who is who, who may do what, and what getACL gives away. */
 import { createHash } from 'node:crypto';
 import { OpCode } from 'zabra/protocol';
-import { equal, fails, ok } from '../check.js';
+import { equal, fails, ok, that } from '../check.js';
 import { group, superPassword } from '../suite.js';
 import { body, openAcl, perms, type Acl } from '../../support/requests.js';
 import type { TestClient } from '../../support/test-client.js';
@@ -101,6 +101,15 @@ export const aclCases = group('acl', {}, (test) => {
     const acl = [{ perms: perms.all, scheme: 'auth', id: '' }];
     const created = client.post(OpCode.create, body.create(`${t.path}/x`, { acl }));
     equal((await client.reply(created)).err, 0, 'err');
+  });
+
+  test('auth right behind the connect request is answered after it', async (t) => {
+    const client = await t.open();
+    const connected = client.handshake();
+    client.post(OpCode.auth, body.auth('digest', 'a:a'), -4);
+    that((await connected) !== null, 'the session comes first');
+    equal((await client.reply(-4)).err, 0, 'err');
+    equal(ok(await client.whoAmI()).length, 2, 'identities');
   });
 
   test('the same credential again adds nothing', async (t) => {
