@@ -14,11 +14,13 @@
 import { assert, present } from '../base/assert.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
 import { isAbove, type CommittedLog, type TxnRange } from './committed-log.js';
+import { durableOfAll } from './durability.js';
 import { LearnerLink } from './learner-link.js';
 import type { LinkId } from './messages.js';
 import { Outbox, readyToPersist } from './outbox.js';
 import type { Quorum } from './quorum.js';
 import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
+import { SyncBarriers } from './sync-barriers.js';
 import { chooseSync, type ZxidPair } from './sync-choice.js';
 
 export interface LeaderOptions {
@@ -34,7 +36,7 @@ export interface LeaderOptions {
   readonly lastLogged: ZxidPair;
   readonly committedLog: CommittedLog;
   /** All that must agree: one, or two while a reconfiguration is under way. */
-  quorums(): readonly Quorum[];
+  readonly quorums: () => readonly Quorum[];
   readonly nowMs: number;
 }
 
@@ -47,14 +49,6 @@ interface Outstanding {
   readonly firstLow: number;
   /** Records of it that are committed. */
   committed: number;
-}
-
-interface SyncWait {
-  readonly token: number;
-  /** Counter of the last proposal before it: what was asked earlier happens earlier. */
-  readonly upTo: number;
-  /** Per link, how many echoes must have come. */
-  readonly echoes: ReadonlyMap<LinkId, number>;
 }
 
 /** Proposals of one epoch are counted in 32 bits; the last one is never given out. */
@@ -79,7 +73,7 @@ export class Leader {
   readonly #flushing: { readonly seq: number; readonly lastLow: number }[] = [];
   #hasOwnPromise = false;
   #hasOwnAck = false;
-  readonly #syncs: SyncWait[] = [];
+  readonly #syncs = new SyncBarriers();
 
   #seq = 0;
   readonly #out = new Outbox();
@@ -283,16 +277,8 @@ export class Leader {
    */
   requestSync(token: number): void {
     assert(this.#phase === 'broadcast', 'only an established leader answers a sync');
-    const links: LinkId[] = [];
-    const echoes = new Map<LinkId, number>();
-    for (const learner of this.#links.values()) {
-      if (learner.phase !== 'active' || learner.isObserver) continue;
-      learner.pingsSent++;
-      echoes.set(learner.id, learner.pingsSent);
-      links.push(learner.id);
-    }
+    const links = this.#syncs.request(token, this.#proposedLow, this.#links.values());
     if (links.length > 0) this.#ping(links);
-    this.#syncs.push({ token, upTo: this.#proposedLow, echoes });
     this.#answerSyncs();
   }
 
@@ -504,7 +490,9 @@ export class Leader {
   /** Commits what every quorum in force has durable. */
   #advance(): void {
     if (this.#phase !== 'broadcast') return;
-    let low = this.#durableOfQuorum();
+    const { sid, quorums } = this.#options;
+    const own = { sid, durableLow: this.#durableLow, committedLow: this.#committedLow };
+    let low = durableOfAll(quorums(), own, [...this.#links.values()]);
     if (low <= this.#committedLow) return;
     // what this server applies is on its own disk, whatever the others have
     low = Math.min(low, this.#durableLow);
@@ -528,50 +516,14 @@ export class Leader {
     this.#answerSyncs();
   }
 
-  /** The highest counter that a quorum, each of those in force, has on disk. */
-  #durableOfQuorum(): number {
-    let lowest = COUNTER_MAX;
-    for (const quorum of this.#options.quorums()) {
-      lowest = Math.min(lowest, this.#durableOf(quorum));
-    }
-    return lowest;
-  }
-
-  #durableOf(quorum: Quorum): number {
-    const counters: number[] = [this.#durableLow];
-    for (const learner of this.#links.values()) {
-      if (hasWholeHistory(learner)) counters.push(learner.ackedLow);
-    }
-    counters.sort((a, b) => b - a);
-    // the first that enough servers have reached: with majorities a position, with weights a search
-    for (const counter of counters) {
-      if (counter === 0 || counter <= this.#committedLow) return 0;
-      const sids = new Set<number>();
-      if (this.#durableLow >= counter) sids.add(this.#options.sid);
-      for (const learner of this.#links.values()) {
-        if (hasWholeHistory(learner) && learner.ackedLow >= counter) sids.add(learner.sid);
-      }
-      if (quorum.contains(sids)) return counter;
-    }
-    return 0;
-  }
-
   #ping(links: readonly LinkId[]): void {
     const zxid = { high: this.#epoch, low: this.#proposedLow };
     this.#out.say({ kind: 'ping', links, zxid });
   }
 
   #answerSyncs(): void {
-    while (this.#syncs.length > 0) {
-      const oldest = present(this.#syncs[0], 'there is one');
-      const hasAnswered = (learner: LearnerLink): boolean => {
-        const needed = oldest.echoes.get(learner.id);
-        return needed !== undefined && learner.pingsEchoed >= needed;
-      };
-      if (this.#committedLow < oldest.upTo || !this.#isQuorum(hasAnswered)) return;
-      this.#syncs.shift();
-      this.#out.answer({ kind: 'synced', token: oldest.token });
-    }
+    const tokens = this.#syncs.answer(this.#committedLow, (fits) => this.#isQuorum(fits));
+    for (const token of tokens) this.#out.answer({ kind: 'synced', token });
   }
 
   // ------------------------------------------------------------------ shared
@@ -620,9 +572,4 @@ export class Leader {
     }
     this.#links.clear();
   }
-}
-
-/** It has acknowledged NEWLEADER: before that, what it says of single proposals proves nothing. */
-function hasWholeHistory(learner: LearnerLink): boolean {
-  return !learner.isObserver && (learner.phase === 'acknowledged' || learner.phase === 'active');
 }

@@ -312,6 +312,8 @@ export class Learner {
   takeReady(): Ready | null {
     if (!this.#out.isEmpty) return this.#out.take(++this.#seq);
     if (this.#phase === 'stopped' || this.#isSlowUnderWay) return null;
+    // a step that is more than records stands on all records before it (ZOOKEEPER-4643)
+    if (this.#slow !== null && this.#persisting.length > 0) return null;
     const persist = this.#toPersist();
     if (persist === null) return null;
     const rebase = this.#rebase;
