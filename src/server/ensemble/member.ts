@@ -230,10 +230,17 @@ export class Member {
     if (server !== null) return server.port.accept(socket);
     if (this.#isStopping) socket.destroy();
     else this.#idle.add(socket);
+    const { sessionlessCnxnTimeoutMs } = this.config;
+    const timer = this.#world.clock.after(sessionlessCnxnTimeoutMs, () => {
+      socket.destroy();
+    });
     return new IdleClient(
       socket,
       () => 'imok',
-      () => this.#idle.delete(socket),
+      () => {
+        timer.cancel();
+        this.#idle.delete(socket);
+      },
     );
   }
 
