@@ -212,21 +212,23 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       // what is asked after a sync happens after it, and so does what waits behind that
       if (this.#barriers > 0) {
         this.#barriers++;
-        this.#park(bytes, start, end, weight);
+        this.#park(bytes, start, end, weight, true);
         return;
       }
       const pending = this.#submit(type, xid, weight, bytes, start, end);
       if (pending !== null) {
         this.#unanswered.push(pending);
+        // a leader that is alone answers a sync at once
+        if (pending.reply !== null) this.#drainUnanswered();
         return;
       }
       if (this.#mustWait()) {
-        this.#park(bytes, start, end, weight);
+        this.#park(bytes, start, end, weight, false);
         return;
       }
       this.#reply(xid, ErrorCode.marshallingError);
     } else if (this.#mustWait()) {
-      this.#park(bytes, start, end, weight);
+      this.#park(bytes, start, end, weight, false);
       return;
     } else this.#answer(type, bytes, start, end, this.caller, this.#receivedMs, this.#hasEnded());
     admission.release(weight);
@@ -246,11 +248,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     return this.#unanswered.size > 0 || output.isListing || output.waitingBytes > OUTPUT_BYTES_MAX;
   }
 
-  #park(bytes: Uint8Array, start: number, end: number, weight: number): void {
+  #park(bytes: Uint8Array, start: number, end: number, weight: number, isHeld: boolean): void {
     this.port.parkedCount++;
     const frame = bytes.slice(start, end);
     const ended = this.#hasEnded();
-    this.#unanswered.push(new ParkedFrame(frame, this.caller, this.#receivedMs, weight, ended));
+    this.#unanswered.push(
+      new ParkedFrame(frame, this.caller, this.#receivedMs, weight, ended, isHeld),
+    );
   }
 
   /** Null: it could not be read, and nothing will come of it. */
@@ -392,7 +396,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
         continue;
       }
       if (this.output.isListing || this.output.waitingBytes > OUTPUT_BYTES_MAX) return;
-      if (this.#barriers > 0 && this.#submitParked(head)) return;
+      if (head.isHeld && this.#submitParked(head)) continue;
       this.#unanswered.shift();
       this.port.parkedCount--;
       this.port.admission.release(head.weight);
@@ -402,13 +406,12 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     }
   }
 
-  /** What waited behind a sync goes its way, and is waited for at the head. False: it is a read. */
+  /** What waited behind a sync goes its way, and is waited for at the head. False: nothing comes of it. */
   #submitParked(frame: ParkedFrame): boolean {
     const { bytes, weight } = frame;
     const reader = this.#reader.reset(bytes, 0, bytes.length);
     const xid = reader.readInt();
     const type = reader.readInt();
-    if (!this.#isSubmitted(type)) return false;
     this.#barriers--;
     const pending = this.#submit(type, xid, weight, bytes, 0, bytes.length);
     if (pending === null) return false;

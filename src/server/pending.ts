@@ -40,6 +40,8 @@ export class ParkedFrame {
   readonly weight: number;
   /** Its session had ended when it came. */
   readonly hasEnded: boolean;
+  /** It is to be submitted when its turn comes: a sync before it is unanswered. */
+  readonly isHeld: boolean;
 
   constructor(
     bytes: Uint8Array,
@@ -47,12 +49,14 @@ export class ParkedFrame {
     receivedMs: number,
     weight: number,
     hasEnded: boolean,
+    isHeld: boolean,
   ) {
     this.bytes = bytes;
     this.caller = caller;
     this.receivedMs = receivedMs;
     this.weight = weight;
     this.hasEnded = hasEnded;
+    this.isHeld = isHeld;
   }
 }
 

@@ -169,6 +169,8 @@ export class LogCursor {
       if (found === 'more' && this.#moveOn(reader)) continue;
       if (batch.count > 0) return batch;
       if (found === 'end') return 'end';
+      // an epoch has begun and has no transaction: the log ends before it
+      if (counterOf(last) === 0 && found === 'more' && this.#isAtTheEnd(reader)) return 'end';
       return this.#gap();
     }
     return this.#isClosed ? 'gap' : 'end';
@@ -193,6 +195,14 @@ export class LogCursor {
       if (zxid === last) return 'end';
     }
     return batch.count > 0 ? 'end' : 'more';
+  }
+
+  /** The log ended as it should, and no other follows. */
+  #isAtTheEnd(reader: LogReader): boolean {
+    const { disk, logDirectory } = this.#parts;
+    const current = this.#log?.zxid ?? -1n;
+    const isLast = !listLogs(disk, logDirectory).some(({ zxid }) => zxid > current);
+    return isLast && reader.noRecord === 'nothing';
   }
 
   /** To the log after this one; false when there is none, or none that can follow. */

@@ -455,9 +455,9 @@ export class Leader {
   /** What is committed here, which is what the tree holds or is about to. */
   #applied(): ZxidPair {
     const { committedLog, lastLogged } = this.#options;
-    return this.#committedLow > 0
-      ? { high: committedLog.lastHigh, low: committedLog.lastLow }
-      : lastLogged;
+    if (this.#committedLow > 0) return { high: committedLog.lastHigh, low: committedLog.lastLow };
+    // from its establishment on, the tree stands at the beginning of the epoch
+    return this.#phase === 'broadcast' ? { high: this.#epoch, low: 0 } : lastLogged;
   }
 
   /** ACK of NEWLEADER by a quorum: this epoch's history is theirs. */

@@ -140,7 +140,7 @@ class ConfigReader {
     const myid = this.#readMyid(this.#input.myid ?? environmentId, ensemble);
     const resolved = this.#resolve(values, ensemble, myid);
     this.#checkRefused(resolved);
-    this.#warnOfOthers();
+    this.#warnOfOthers(ensemble.isDistributed);
     if (this.#problems.length > 0) return { problems: inOrder(this.#problems) };
     const config: ServerConfig = {
       ...resolved,
@@ -370,12 +370,12 @@ class ConfigReader {
     }
   }
 
-  #warnOfOthers(): void {
+  #warnOfOthers(isDistributed: boolean): void {
     const list = (role: KeyRole): string => [...this.#ofRole(role).keys()].join(', ');
     const tell = (role: KeyRole, after: string): void => {
       if (this.#ofRole(role).size > 0) this.#warnings.push(`${list(role)}: ${after}`);
     };
-    tell('ensemble', 'of an ensemble; a standalone server does not use this');
+    if (!isDistributed) tell('ensemble', 'of an ensemble; a standalone server does not use this');
     tell('notBuilt', 'not built yet, no effect');
     tell('noEffect', 'no effect on this server');
     tell('unknown', 'nobody knows this; kept as a property zookeeper.<key>');

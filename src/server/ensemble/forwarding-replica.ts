@@ -116,9 +116,10 @@ export class ForwardingReplica extends Replica {
   apply(range: CommittedRange): void {
     const { applier } = this;
     applier.apply(range, (index) => {
-      if (this.#count > 0) this.#tell(range, index);
+      if (this.#count === 0) return;
+      this.#tell(range, index);
+      this.#answerSyncs();
     });
-    this.#answerSyncs();
     if (this.#count === 0 && this.#whenIdle !== null) {
       const idle = this.#whenIdle;
       this.#whenIdle = null;
