@@ -10,7 +10,7 @@ import { shortVersion } from '../server/version.js';
 import { javaProperties, parseArguments, UsageError } from './arguments.js';
 import { main } from './main.js';
 import type { Terminal } from './terminal.js';
-import { portFrom } from './up-command.js';
+import { portFrom } from './up-ports.js';
 
 interface Outcome {
   readonly code: number;

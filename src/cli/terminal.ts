@@ -22,6 +22,8 @@ export interface Terminal {
   print(text: string): void;
   /** What went wrong, one line. */
   complain(line: string): void;
+  /** Wide as this where a person looks on; absent: a pipe or a file. */
+  readonly columns?: number | undefined;
   /** Where answers to questions are read from. */
   readonly inputFd: number;
   readonly startServer: StartServer;
@@ -69,6 +71,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 export const processTerminal: Terminal = {
   env: process.env,
   inputFd: 0,
+  get columns() {
+    return process.stdout.isTTY ? process.stdout.columns : undefined;
+  },
   print: (text) => void process.stdout.write(text),
   complain: (line) => void process.stderr.write(`${line}\n`),
   // the server's code is loaded only by who starts one: `zabra word` must be quick

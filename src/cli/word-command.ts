@@ -12,7 +12,7 @@ export const wordUsage = `zabra word WORD [HOST:PORT]
 Asks a server a four-letter word (ruok, srvr, mntr …) and prints its answer; 127.0.0.1:2181 unless
 given. Ends with 1 when there is no answer.`;
 
-const timeoutMs = 5000;
+const answerTimeoutMs = 5000;
 const defaultAddress = '127.0.0.1:2181';
 
 export async function runWordCommand(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -25,7 +25,7 @@ export async function runWordCommand(argv: readonly string[], terminal: Terminal
   const port = Number(address.slice(at + 1));
   if (at < 0 || !Number.isInteger(port)) throw new UsageError(`'${address}' is not host:port`);
   try {
-    terminal.print(await ask(word, host, port));
+    terminal.print(await askWord(word, host, port, answerTimeoutMs));
     return exitCodes.finished;
   } catch (error) {
     terminal.complain(`${address}: ${(error as Error).message}`);
@@ -33,7 +33,13 @@ export async function runWordCommand(argv: readonly string[], terminal: Terminal
   }
 }
 
-function ask(word: string, host: string, port: number): Promise<string> {
+/** Rejects when there is no answer. */
+export function askWord(
+  word: string,
+  host: string,
+  port: number,
+  timeoutMs: number,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     const socket = connect({ host, port }, () => socket.write(word));

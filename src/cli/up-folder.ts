@@ -1,0 +1,176 @@
+/**
+ * The folder of `zabra up`: a folder for each server, by its number, which holds its zoo.cfg, its
+ * myid, its log and its data. Nothing else tells what was there before, so what is in it decides how
+ * many servers start again. One `zabra up` has it at a time.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { lockDirectoryNow } from '../node/directory-lock.js';
+import { UsageError } from './arguments.js';
+import { host, type ServerPorts } from './up-ports.js';
+
+export const sizes = [1, 3, 5] as const;
+export type Size = (typeof sizes)[number];
+
+/** What a server, or `up` for it, writes into its folder; anything else is somebody's. */
+const ownNames =
+  /^(?:version-2(?:\.copy)?|myid|initialize|\.lock|zookeeper_server\.pid|zoo\.cfg|server\.log(?:\.1)?)$/;
+
+const history = /^(?:log|snapshot)\./;
+
+export class UpFolder {
+  readonly path: string;
+  readonly #release: () => void;
+
+  /** Makes it where there is none. Throws UsageError when another process has it. */
+  static take(path: string): UpFolder {
+    const absolute = resolve(path);
+    mkdirSync(absolute, { recursive: true });
+    const lock = lockDirectoryNow(absolute);
+    if ('release' in lock) return new UpFolder(absolute, () => lock.release());
+    const holder = lock.heldByPid === null ? 'another process' : `process ${lock.heldByPid}`;
+    throw new UsageError(`${holder} is using ${absolute}: --data names another folder`);
+  }
+
+  private constructor(path: string, release: () => void) {
+    this.path = path;
+    this.#release = release;
+  }
+
+  release(): void {
+    this.#release();
+  }
+
+  serverFolder(sid: number): string {
+    return join(this.path, String(sid));
+  }
+
+  logFile(sid: number): string {
+    return join(this.serverFolder(sid), 'server.log');
+  }
+
+  /** Where the server's snapshots and logs are. */
+  dataFolder(sid: number): string {
+    return join(this.serverFolder(sid), 'version-2');
+  }
+
+  /** Whether the server has a history, be it an empty one. */
+  hasData(sid: number): boolean {
+    const folder = this.dataFolder(sid);
+    return existsSync(folder) && readdirSync(folder).some((name) => history.test(name));
+  }
+
+  /** The number of servers whose data is here, as one that `up` would have started; 0: none. */
+  get size(): Size | 0 {
+    const sids = this.#sids().filter((sid) => this.hasData(sid));
+    const last = Math.max(0, ...sids);
+    return last === 0 ? 0 : (sizes.find((size) => size >= last) ?? 0);
+  }
+
+  /** Throws away every server's data, or, when anything is not a server's or is in use, nothing. */
+  throwAway(): void {
+    const sids = this.#sids();
+    const locks: { release(): void }[] = [];
+    try {
+      for (const sid of sids) {
+        const folder = this.serverFolder(sid);
+        const foreign = readdirSync(folder).find((name) => !ownNames.test(name));
+        if (foreign !== undefined) {
+          throw new UsageError(
+            `--fresh: ${join(folder, foreign)} is not a server's, nothing is deleted`,
+          );
+        }
+        const lock = this.lockData(sid);
+        if (lock !== null) locks.push(lock);
+      }
+      for (const sid of sids) emptyFolder(this.dataFolder(sid));
+    } finally {
+      // before the folders go: the lock is on an inode, which could be another folder's at once
+      for (const lock of locks) lock.release();
+    }
+    for (const sid of sids) rmSync(this.serverFolder(sid), { recursive: true });
+  }
+
+  /** Keeps the server from starting; null: it has no data. Throws UsageError when it runs. */
+  lockData(sid: number): { release(): void } | null {
+    const folder = this.dataFolder(sid);
+    if (!existsSync(folder)) return null;
+    const lock = lockDirectoryNow(folder);
+    if ('release' in lock) return lock;
+    const holder = lock.heldByPid === null ? 'a process' : `process ${lock.heldByPid}`;
+    throw new UsageError(
+      `${holder} is using ${this.serverFolder(sid)}: nothing is deleted, nothing is started`,
+    );
+  }
+
+  /** Says, in Apache's way, that the server has not lost its data but never had any. */
+  allowEmptyStart(sid: number): void {
+    mkdirSync(this.serverFolder(sid), { recursive: true });
+    writeFileSync(join(this.serverFolder(sid), 'initialize'), '');
+  }
+
+  /** Writes what `zabra server` reads; returns the path of zoo.cfg. */
+  prepare(sid: number, ports: readonly ServerPorts[]): string {
+    const folder = this.serverFolder(sid);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'myid'), `${sid}\n`);
+    const log = this.logFile(sid);
+    if (existsSync(log)) renameSync(log, `${log}.1`);
+    const file = join(folder, 'zoo.cfg');
+    writeFileSync(file, zooCfg(folder, sid, ports));
+    return file;
+  }
+
+  /** The numbers that an ensemble of `up` can have and that have a folder. */
+  #sids(): number[] {
+    const all = Array.from({ length: sizes[sizes.length - 1] ?? 0 }, (_, index) => index + 1);
+    return all.filter((sid) =>
+      statSync(this.serverFolder(sid), { throwIfNoEntry: false })?.isDirectory(),
+    );
+  }
+}
+
+function emptyFolder(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
+}
+
+function zooCfg(folder: string, sid: number, ports: readonly ServerPorts[]): string {
+  const lines = [
+    '# Written by `zabra up` at each start: what is changed here does not last.',
+    'tickTime=2000',
+    'initLimit=10',
+    'syncLimit=5',
+    `dataDir=${propertyText(folder)}`,
+    `clientPort=${ports[sid - 1]?.client ?? 0}`,
+    `clientPortAddress=${host}`,
+    'preAllocSize=1024',
+    'autopurge.purgeInterval=1',
+    '4lw.commands.whitelist=*',
+    'admin.enableServer=false',
+    ...ports.map(
+      ({ quorum, election }, index) => `server.${index + 1}=${host}:${quorum}:${election}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** zoo.cfg is a Java properties file: backslashes and what is not ASCII are escaped. */
+function propertyText(text: string): string {
+  let escaped = '';
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (text[at] === '\\') escaped += '\\\\';
+    else if (code < 0x20 || code > 0x7e) escaped += `\\u${code.toString(16).padStart(4, '0')}`;
+    else escaped += text[at] ?? '';
+  }
+  return escaped;
+}

@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { silentLogger } from '../ports/logger.js';
+import { parseConfig } from '../server/config/config.js';
+import { UsageError } from './arguments.js';
+import { main } from './main.js';
+import type { Terminal } from './terminal.js';
+import { ServerChild } from './up-child.js';
+import { UpFolder } from './up-folder.js';
+import { growEnsemble } from './up-growth.js';
+import { ensemblePorts } from './up-ports.js';
+import { screenFor, tableOf } from './up-screen.js';
+import { readSight, type Sight } from './up-sight.js';
+import { UpStory } from './up-story.js';
+
+async function inFolder(act: (folder: string) => Promise<void> | void): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'zabra-up-'));
+  try {
+    await act(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A terminal that only listens; nothing may be started. */
+function listening(columns?: number): { terminal: Terminal; out: () => string; err: () => string } {
+  let [out, err] = ['', ''];
+  const terminal: Terminal = {
+    env: {},
+    inputFd: -1,
+    columns,
+    print: (text) => void (out += text),
+    complain: (line) => void (err += `${line}\n`),
+    startServer: () => Promise.reject(new Error('nothing may be started')),
+    untilStopped: () => Promise.resolve('SIGTERM'),
+    onCrash: () => undefined,
+  };
+  return { terminal, out: () => out, err: () => err };
+}
+
+const nobodyToTell = {
+  complain: (line: string): void => {
+    throw new Error(`there is nothing to tell: ${line}`);
+  },
+};
+
+function data(folder: string, sid: number, file = 'snapshot.0'): void {
+  mkdirSync(join(folder, String(sid), 'version-2'), { recursive: true });
+  writeFileSync(join(folder, String(sid), 'version-2', file), '');
+}
+
+function serving(role: string, zxid: bigint): Sight {
+  const latencyMs = { average: '0.5', max: '3' };
+  return { kind: 'serving', role, zxid, connections: 2, sessions: 1, latencyMs };
+}
+
+test('up: the number of servers is one of three', async () => {
+  for (const size of ['0', '2', '7', 'x']) {
+    const { terminal, err } = listening();
+    assert.equal(await main(['up', '--servers', size], terminal), 2);
+    assert.equal(err(), `zabra up: --servers is one of 1, 3, 5, not '${size}'\n`);
+  }
+});
+
+test('up: what holds the data of three servers is not started as one', async () => {
+  await inFolder(async (folder) => {
+    data(folder, 1);
+    data(folder, 3);
+    const { terminal, err } = listening();
+    assert.equal(await main(['up', '--data', folder, '--servers', '1'], terminal), 2);
+    assert.match(err(), /holds the data of 3 servers, and an ensemble cannot shrink yet/);
+  });
+});
+
+test('up: a folder that another process uses is left alone', async () => {
+  await inFolder(async (folder) => {
+    const held = UpFolder.take(folder);
+    const { terminal, err } = listening();
+    assert.equal(await main(['up', '--data', folder, '--fresh'], terminal), 2);
+    assert.match(err(), /is using .*: --data names another folder/);
+    held.release();
+  });
+});
+
+test('up: a folder knows how many servers it is of', async () => {
+  await inFolder((path) => {
+    const folder = UpFolder.take(path);
+    assert.equal(folder.size, 0);
+    mkdirSync(join(path, '3', 'version-2'), { recursive: true });
+    assert.equal(folder.size, 0, 'without a history there is nothing to keep');
+    data(path, 1);
+    assert.equal(folder.size, 1);
+    data(path, 4);
+    assert.equal(folder.size, 5);
+    folder.throwAway();
+    assert.equal(folder.size, 0);
+    assert.ok(!existsSync(join(path, '4')));
+    folder.release();
+  });
+});
+
+test('up: the configuration it writes is one that the server reads', async () => {
+  await inFolder(async (path) => {
+    const strange = join(path, 'é \\ folder');
+    const folder = UpFolder.take(strange);
+    const ports = await ensemblePorts(3, 0, nobodyToTell);
+    const file = folder.prepare(2, ports);
+    const result = parseConfig({
+      ...{ text: readFileSync(file, 'latin1'), file, env: {}, properties: new Map() },
+      myid: readFileSync(join(strange, '2', 'myid'), 'utf8'),
+    });
+    assert.ok('config' in result, 'problems' in result ? result.problems[0]?.message : '');
+    const { config, warnings } = result;
+    assert.deepEqual(warnings, []);
+    assert.equal(config.dataDir, join(strange, '2'));
+    assert.equal(config.myid, 2);
+    assert.equal(config.clientPort, ports[1]?.client);
+    assert.equal(config.preAllocBytes, 1024 * 1024);
+    assert.ok(config.autopurgePurgeIntervalHours > 0);
+    assert.ok(config.fourLetterWhitelist.has('wchc'));
+    assert.deepEqual(
+      [...config.ensemble.servers.values()].map(({ addresses }) => addresses),
+      ports.map(({ quorum, election }) => [
+        { host: '127.0.0.1', quorumPort: quorum, electionPort: election },
+      ]),
+    );
+    folder.release();
+  });
+});
+
+test('up: each log of the time before is kept once', async () => {
+  await inFolder(async (path) => {
+    const folder = UpFolder.take(path);
+    const ports = await ensemblePorts(3, 0, nobodyToTell);
+    folder.prepare(1, ports);
+    writeFileSync(folder.logFile(1), 'before');
+    folder.prepare(1, ports);
+    assert.equal(readFileSync(`${folder.logFile(1)}.1`, 'utf8'), 'before');
+    assert.ok(!existsSync(folder.logFile(1)));
+    folder.release();
+  });
+});
+
+test('up: where there is no data at all, each server is told that it may begin without', async () => {
+  await inFolder(async (path) => {
+    const folder = UpFolder.take(path);
+    await growEnsemble(folder, 3, { logger: silentLogger, tell: nobodyToTell.complain });
+    for (const sid of [1, 2, 3]) {
+      assert.ok(existsSync(join(folder.serverFolder(sid), 'initialize')));
+      assert.ok(!folder.hasData(sid));
+    }
+    folder.release();
+  });
+});
+
+test('up: a history that cannot be read stops the growth, and nothing is copied', async () => {
+  await inFolder(async (path) => {
+    data(path, 1, 'snapshot.5');
+    const folder = UpFolder.take(path);
+    const growing = growEnsemble(folder, 3, { logger: silentLogger, tell: nobodyToTell.complain });
+    await assert.rejects(growing, /snapshot\.5/);
+    assert.ok(!existsSync(folder.serverFolder(2)));
+    folder.release();
+  });
+});
+
+test('up: a server that runs keeps --fresh from everything', async () => {
+  await inFolder((path) => {
+    data(path, 1);
+    data(path, 2);
+    const folder = UpFolder.take(path);
+    const running = folder.lockData(2);
+    assert.throws(() => folder.throwAway(), UsageError);
+    assert.ok(folder.hasData(1));
+    running?.release();
+    folder.throwAway();
+    assert.ok(!folder.hasData(1));
+    folder.release();
+  });
+});
+
+test('up: a server that cannot start is told with its last words, and tried again later and later', async () => {
+  await inFolder(async (path) => {
+    const deaths: [string, number][] = [];
+    await new Promise<void>((resolve) => {
+      const child = new ServerChild({
+        sid: 1,
+        configFile: join(path, 'zoo.cfg'),
+        logFile: join(path, 'server.log'),
+        arguments: [],
+        onDeath: (reason, pauseMs) => {
+          deaths.push([reason, pauseMs]);
+          if (deaths.length === 2) resolve(child.stop());
+        },
+      });
+      child.start();
+    });
+    const reason = 'exit code 2: Invalid config, exiting abnormally';
+    assert.deepEqual(deaths, [
+      [reason, 500],
+      [reason, 1000],
+    ]);
+  });
+});
+
+test('up: the story of an ensemble is told by its changes', () => {
+  const story = new UpStory();
+  const silent: Sight = { kind: 'silent' };
+  const look = (...sights: Sight[]): string[] =>
+    story.look(new Map(sights.map((sight, index) => [index + 1, sight])));
+  assert.deepEqual(look(silent, silent, silent), []);
+  const begun = [serving('follower', 1n), serving('follower', 1n), serving('leader', 1n)];
+  assert.deepEqual(look(...begun), ['server 3 leads', 'server 1 follows', 'server 2 follows']);
+  assert.deepEqual(look(...begun), []);
+  story.onDeath(3);
+  const looking: Sight = { kind: 'looking' };
+  assert.deepEqual(look(looking, serving('follower', 1n), silent), [
+    'server 1 looks for a leader',
+    'nobody leads: 1 of 3 servers serve',
+  ]);
+  assert.deepEqual(look(serving('follower', 2n), serving('leader', 2n), silent), [
+    'server 2 leads',
+    'server 1 is back and follows',
+  ]);
+  assert.deepEqual(look(serving('follower', 2n), serving('leader', 2n), serving('follower', 2n)), [
+    'server 3 is back and follows',
+  ]);
+});
+
+test('up: a look reads srvr and mntr', () => {
+  const srvr =
+    'Zookeeper version: 3.9.5\nLatency min/avg/max: 0/1.25/7\nConnections: 4\nOutstanding: 0\n' +
+    'Zxid: 0x100000002\nMode: follower\nNode count: 5\n';
+  assert.deepEqual(readSight(srvr, 'zk_version\t3\nzk_global_sessions\t9\n'), {
+    ...{ kind: 'serving', role: 'follower', zxid: 0x100000002n, connections: 3, sessions: 9 },
+    latencyMs: { average: '1.25', max: '7' },
+  });
+  const not = 'This ZooKeeper instance is not currently serving requests\n';
+  assert.deepEqual(readSight(not, not), { kind: 'looking' });
+});
+
+test('up: the table tells who lags and who is down', () => {
+  const rows = [
+    { sid: 1, address: 'a:1', pid: 10, sight: serving('leader', 0x200000005n) },
+    { sid: 2, address: 'a:2', pid: 20, sight: serving('follower', 0x200000002n) },
+    { sid: 3, address: 'a:3', pid: 30, sight: serving('follower', 0x100000009n) },
+    { sid: 4, address: 'a:4', pid: null, sight: { kind: 'silent' } as const },
+  ];
+  assert.deepEqual(
+    tableOf(rows).map((line) => line.split(/ {2,}/).slice(2, 5)),
+    [
+      ['role', 'zxid', 'lag'],
+      ['leader', '0x200000005', '0'],
+      ['follower', '0x200000002', '3'],
+      ['follower', '0x100000009', 'an epoch'],
+      ['down', '-', '-'],
+    ],
+  );
+});
+
+test('up: a terminal has one table, drawn again in its place; a pipe has lines', () => {
+  const wide = listening(40);
+  const screen = screenFor(wide.terminal, ['connect to a:1', 'second']);
+  const rows = [{ sid: 1, address: 'a:1', pid: 10, sight: serving('leader', 1n) }];
+  assert.equal(wide.out(), 'connect to a:1\nsecond\n');
+  screen.show(rows);
+  const drawn = wide.out();
+  screen.show(rows);
+  assert.equal(wide.out(), drawn, 'what has not changed is not drawn again');
+  screen.tell('server 1 leads');
+  const last = wide.out().slice(drawn.length);
+  assert.match(last, /^\x1b\[\d+F\x1b\[J\nserver /u);
+  assert.match(last, /\d\d:\d\d:\d\d server 1 leads\n$/);
+  for (const line of last.split('\n').slice(1)) assert.ok(line.length < 40, line);
+
+  const pipe = listening();
+  const lines = screenFor(pipe.terminal, ['connect to a:1']);
+  lines.show(rows);
+  lines.tell('server 1 leads');
+  assert.equal(pipe.out(), 'connect to a:1\nserver 1 leads\n');
+});

@@ -1,0 +1,197 @@
+/** `zabra up --servers 3` by real processes: the one that a person starts, and the three it starts. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Address } from '../support/four-letter.js';
+import { repositoryRoot, temporaryDirectory } from '../support/machine.js';
+import { TestClient } from '../support/test-client.js';
+
+const timeoutMs = 30_000;
+
+async function until<T>(what: string, look: () => T | null | Promise<T | null>): Promise<T> {
+  const deadlineMs = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await look();
+    if (found !== null) return found;
+    if (Date.now() > deadlineMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await sleep(20);
+  }
+}
+
+/** Children do not outlive us, however we end. */
+const living = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
+class Up {
+  readonly #child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  readonly #folder: string;
+  #out = '';
+
+  constructor(folder: string, ...args: string[]) {
+    this.#folder = folder;
+    const program = join(repositoryRoot, 'bin', 'zabra');
+    this.#child = spawn(
+      process.execPath,
+      [program, 'up', '--data', folder, '--port', '0', ...args],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    living.add(this.#child);
+    const add = (chunk: Buffer): void => void (this.#out += chunk.toString());
+    this.#child.stdout?.on('data', add);
+    this.#child.stderr?.on('data', add);
+    this.exited = new Promise((resolve) => {
+      this.#child.once('exit', (code) => {
+        living.delete(this.#child);
+        resolve(code);
+      });
+    });
+  }
+
+  /** The first place where it said so, from `from` on. */
+  async says(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
+    try {
+      return await until(String(pattern), () => pattern.exec(this.#out.slice(from)));
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.#out}`);
+    }
+  }
+
+  get saidChars(): number {
+    return this.#out.length;
+  }
+
+  /** The servers' addresses, in the order of their numbers. */
+  async addresses(): Promise<Address[]> {
+    const [, text = ''] = await this.says(/^connect to (\S+)$/m);
+    return text.split(',').map((one) => {
+      const [host = '', port] = one.split(':');
+      return { host, port: Number(port) };
+    });
+  }
+
+  pidOf(sid: number): number {
+    const file = join(this.#folder, String(sid), 'version-2', '.lock');
+    return Number(readFileSync(file, 'utf8'));
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null> {
+    this.#child.kill(signal);
+    return await this.exited;
+  }
+}
+
+async function listens(address: Address): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(address.port, address.host);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}
+
+/** While servers elect, connections are refused and end: as every client, it tries again. */
+async function insist<T>(address: Address, ask: (client: TestClient) => Promise<T>): Promise<T> {
+  let problem: unknown;
+  const answer = async (): Promise<T | null> => {
+    try {
+      const client = await TestClient.connect(address, { timeoutMs: 10_000 });
+      try {
+        return await ask(client);
+      } finally {
+        client.destroy();
+      }
+    } catch (error) {
+      problem = error;
+      return null;
+    }
+  };
+  try {
+    return await until(`an answer of port ${address.port}`, answer);
+  } catch (error) {
+    throw new Error((error as Error).message, { cause: problem });
+  }
+}
+
+async function write(address: Address, path: string): Promise<void> {
+  // the answer to an earlier try may have been lost
+  const err = await insist(address, async (client) => (await client.create(path)).err);
+  assert.ok(err === 0 || err === -110, `${path}: ${err}`);
+}
+
+async function read(address: Address, path: string): Promise<void> {
+  const err = await insist(address, async (client) => {
+    await client.sync('/');
+    return (await client.exists(path)).err;
+  });
+  assert.equal(err, 0, path);
+}
+
+test('one server grows into three that outlive the death of any one', async () => {
+  const folder = temporaryDirectory('up');
+  try {
+    const one = new Up(folder);
+    const [, port] = await one.says(/server 1 listens on 127\.0\.0\.1:(\d+)/);
+    await write({ host: '127.0.0.1', port: Number(port) }, '/from-one');
+    assert.equal(await one.end('SIGINT'), 0);
+
+    const up = new Up(folder, '--servers', '3');
+    const servers = await up.addresses();
+    assert.equal(servers.length, 3);
+    const leader = Number((await up.says(/server (\d) leads/))[1]);
+    const others = servers.filter((_, index) => index + 1 !== leader);
+    const [first, second] = others;
+    const ledBefore = servers[leader - 1];
+    assert.ok(first && second && ledBefore);
+    for (const server of servers) await read(server, '/from-one');
+    await write(first, '/through-a-follower');
+    await read(second, '/through-a-follower');
+
+    const before = up.saidChars;
+    process.kill(up.pidOf(leader), 'SIGKILL');
+    await up.says(new RegExp(`server ${leader} died \\(SIGKILL\\): it starts again`), before);
+    await up.says(/server \d leads/, before);
+    await write(second, '/after-the-leader');
+    await read(first, '/after-the-leader');
+    await up.says(new RegExp(`server ${leader} is back and `), before);
+    await read(ledBefore, '/after-the-leader');
+    assert.equal(await up.end('SIGINT'), 0);
+    await up.says(/stopped\n$/);
+
+    // without a number: as many as there were
+    const again = new Up(folder);
+    const orphans = await again.addresses();
+    for (const server of orphans) await read(server, '/after-the-leader');
+    await again.end('SIGKILL');
+    await until('no server without its `up`', async () => {
+      const alive = await Promise.all(orphans.map(listens));
+      return alive.includes(true) ? null : true;
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
+
+test('one folder is of one `up` at a time', async () => {
+  const folder = temporaryDirectory('up');
+  try {
+    const up = new Up(folder, '--servers', '3');
+    await up.addresses();
+    const refused = new Up(folder, '--servers', '3', '--fresh');
+    await refused.says(/is using .*: --data names another folder/);
+    assert.equal(await refused.exited, 2);
+    assert.equal(await up.end('SIGTERM'), 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
