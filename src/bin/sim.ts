@@ -5,11 +5,14 @@
  * dice of this file only say which seeds are tried and for how long.
  */
 import { inspect, parseArgs } from 'node:util';
-import { mutants, type Mutant } from '../sim/mutants.js';
-import { runSeed, type RunOptions, type RunResult } from '../sim/run.js';
+import { ensembleMutants } from '../sim/ensemble/mutants.js';
+import { runEnsembleSeed } from '../sim/ensemble/run.js';
+import { mutants } from '../sim/mutants.js';
+import { runSeed, type RunResult } from '../sim/run.js';
 
-const usage = `Usage: sim [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
-       sim --mutants [--only TEXT]
+const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
+       sim [--ensemble] --mutants [--only TEXT]
+  --ensemble    servers that elect a leader, instead of one that is alone
   --seed N      run this seed (with --seeds: begin with it)
   --seeds N     run so many seeds, one after the other
   --minutes M   run random seeds for so long (10 when nothing is said)
@@ -29,9 +32,46 @@ process.on('unhandledRejection', (problem) => {
   stray.push(problem);
 });
 
-async function run(options: RunOptions): Promise<RunResult> {
+type Sink = (line: string) => void;
+
+/** What is simulated: one server, or an ensemble. */
+interface Subject {
+  /** Of the command that replays a run. */
+  readonly option: string;
+  run(seed: number, sink: Sink | null): Promise<RunResult>;
+  readonly mutants: readonly Mutant[];
+}
+
+interface Mutant {
+  readonly name: string;
+  /** One that kills it. */
+  readonly seed: number;
+  run(seed: number): Promise<RunResult>;
+}
+
+const alone: Subject = {
+  option: '',
+  run: (seed, sink) => runSeed(sink === null ? { seed } : { seed, sink }),
+  mutants: mutants.map((mutant) => ({
+    name: mutant.name,
+    seed: mutant.seed,
+    run: (seed) => runSeed({ seed, sabotage: mutant.make() }),
+  })),
+};
+
+const ensemble: Subject = {
+  option: '--ensemble ',
+  run: (seed, sink) => runEnsembleSeed(sink === null ? { seed } : { seed, sink }),
+  mutants: ensembleMutants.map(({ name, seed, make }) => ({
+    name,
+    seed,
+    run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
+  })),
+};
+
+async function run(start: () => Promise<RunResult>): Promise<RunResult> {
   stray.length = 0;
-  const result = await runSeed(options);
+  const result = await start();
   const [problem] = stray;
   if (problem === undefined || result.violation !== null) return result;
   const message = problem instanceof Error ? (problem.stack ?? problem.message) : inspect(problem);
@@ -39,6 +79,7 @@ async function run(options: RunOptions): Promise<RunResult> {
 }
 
 class Campaign {
+  readonly #subject: Subject;
   readonly #startedMs = performance.now();
   readonly #hits = new Map<string, number>();
   #toldMs = this.#startedMs;
@@ -46,6 +87,10 @@ class Campaign {
   #failed = 0;
   #events = 0;
   #simulatedMs = 0;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+  }
 
   get elapsedMs(): number {
     return performance.now() - this.#startedMs;
@@ -66,7 +111,7 @@ class Campaign {
       const { invariant, message, atMs } = result.violation;
       console.log(
         `seed ${result.seed} broke ${invariant} at ${atMs.toFixed(3)} ms: ${message}\n` +
-          `    replay: npm run sim -- --seed ${result.seed} --trace`,
+          `    replay: npm run sim -- ${this.#subject.option}--seed ${result.seed} --trace`,
       );
     }
     if (performance.now() - this.#toldMs < PROGRESS_EVERY_MS) return;
@@ -92,18 +137,19 @@ class Campaign {
 }
 
 async function runSeeds(
+  subject: Subject,
   first: number,
   count: number,
   forMs: number,
   more: Flags,
 ): Promise<boolean> {
-  const campaign = new Campaign();
+  const campaign = new Campaign(subject);
   for (let i = 0; i < count && campaign.elapsedMs < forMs; i++) {
     const seed = (first + i) % SEEDS;
     const sink = (line: string): void => {
       console.log(line);
     };
-    const result = await run(more.trace ? { seed, sink } : { seed });
+    const result = await run(() => subject.run(seed, more.trace ? sink : null));
     campaign.add(result);
     if (count === 1) console.log(`trace ${result.hash}, ${describe(result)}`);
   }
@@ -118,9 +164,9 @@ function describe(result: RunResult): string {
   );
 }
 
-async function runMutants(only: string): Promise<boolean> {
+async function runMutants(subject: Subject, only: string): Promise<boolean> {
   let alive = 0;
-  for (const mutant of mutants.filter(({ name }) => name.includes(only))) {
+  for (const mutant of subject.mutants.filter(({ name }) => name.includes(only))) {
     const killed = await kill(mutant);
     if (killed === null) {
       alive++;
@@ -142,7 +188,7 @@ async function runMutants(only: string): Promise<boolean> {
 async function kill(mutant: Mutant): Promise<RunResult | null> {
   for (let i = 0; i <= MUTANT_SEEDS; i++) {
     const seed = i === 0 ? mutant.seed : i;
-    const result = await run({ seed, sabotage: mutant.make() });
+    const result = await run(() => mutant.run(seed));
     if (result.violation !== null) return result;
   }
   return null;
@@ -161,6 +207,7 @@ async function main(): Promise<void> {
       minutes: { type: 'string' },
       trace: { type: 'boolean', default: false },
       hits: { type: 'boolean', default: false },
+      ensemble: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -175,9 +222,10 @@ async function main(): Promise<void> {
   const count = isCounted ? number(values.seeds ?? '1') : Infinity;
   const forMs =
     isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
+  const subject = values.ensemble ? ensemble : alone;
   const passed = values.mutants
-    ? await runMutants(values.only)
-    : await runSeeds(first, count, forMs, values);
+    ? await runMutants(subject, values.only)
+    : await runSeeds(subject, first, count, forMs, values);
   if (!passed) process.exitCode = 1;
 }
 

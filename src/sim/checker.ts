@@ -31,6 +31,10 @@ export interface CheckParts {
   readonly announced: ReadonlySet<bigint>;
   readonly minTimeoutMs: number;
   readonly maxTimeoutMs: number;
+  /** Where zxids are not counted through: how many transactions there are up to one. */
+  readonly positionOf?: (zxid: Zxid) => number;
+  /** Servers other than the one that was written to may lag behind it. */
+  readonly mayLag?: boolean;
   fail(invariant: string, message: string): void;
 }
 
@@ -91,6 +95,10 @@ class Checker implements Verdicts {
     return found?.zxid === zxid ? found.outcome : undefined;
   }
 
+  get mayLag(): boolean {
+    return this.#parts.mayLag ?? false;
+  }
+
   isEnded(session: bigint): boolean {
     return this.#closedAt.has(session);
   }
@@ -102,7 +110,7 @@ class Checker implements Verdicts {
   // ------------------------------------------------------------------ frames in their places
 
   #positionOf(zxid: Zxid): number {
-    return Number(zxid - this.#parts.base);
+    return this.#parts.positionOf?.(zxid) ?? Number(zxid - this.#parts.base);
   }
 
   /** All frames by the state they show; those that show none go with their neighbours. */
@@ -200,14 +208,16 @@ class Checker implements Verdicts {
     if (txn.zxid <= request.floor) {
       this.#failAt(txn, 'C1', `it was asked for after ${formatZxid(request.floor)} had been shown`);
     }
-    const outcome = request.isMangled
-      ? { error: ErrorCode.marshallingError, value: null }
-      : this.#model.write(request.body, {
-          zxid: txn.zxid,
-          timeMs: header.time,
-          session: header.clientId,
-          caller: request.caller,
-        });
+    const outcome = this.#isBarred(error, header.clientId)
+      ? { error, value: null }
+      : request.isMangled
+        ? { error: ErrorCode.marshallingError, value: null }
+        : this.#model.write(request.body, {
+            zxid: txn.zxid,
+            timeMs: header.time,
+            session: header.clientId,
+            caller: request.caller,
+          });
     this.#outcomes.set(request, { zxid: txn.zxid, outcome });
     if (outcome.error !== error) {
       this.#failAt(
@@ -218,6 +228,13 @@ class Checker implements Verdicts {
     } else if (error === ErrorCode.ok && body.type !== (request.body.op as number)) {
       this.#failAt(txn, 'C2', `${opName(request.body.op)} became ${opName(body.type)}`);
     }
+  }
+
+  /** Several servers: the session is at another by now, or over before anybody looks further. */
+  #isBarred(error: number, session: bigint): boolean {
+    if (!this.mayLag) return false;
+    if (error === ErrorCode.sessionMoved) return true;
+    return error === ErrorCode.sessionExpired && !this.#model.sessions.has(session);
   }
 
   #closeSession(
@@ -285,7 +302,7 @@ class Checker implements Verdicts {
     if (answer.sessionId !== asked.sessionId)
       say('E4', 'another session was given than was asked for');
     const closedAt = this.#closedAt.get(asked.sessionId);
-    if (closedAt !== undefined && closedAt <= story.floor) {
+    if (closedAt !== undefined && closedAt <= story.floor && !this.mayLag) {
       say('E4', `a session was resumed that had ended at ${formatZxid(closedAt)}`);
     }
   }

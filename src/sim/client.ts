@@ -26,6 +26,8 @@ export interface ClientTraits {
   readonly timeoutMs: number;
   readonly reconnectMs: number;
   readonly authChance: number;
+  /** That a resumed session's watches and proofs go out right behind the handshake; 0.3 unless told. */
+  readonly resumeEarlyChance?: number;
   readonly workload: WorkloadTraits;
   /** Per request sent. */
   readonly mischief: Readonly<Record<Mischief, number>>;
@@ -314,7 +316,9 @@ export class SimClient implements Host {
       return `session=0x${BigInt.asUintN(64, this.#sessionId).toString(16)}`;
     });
     // what a resuming client has to say need not wait for the answer
-    if (this.#sessionId !== 0n && !isLie && this.#random.chance(0.3)) this.#resume(connection);
+    const earlyChance = this.#traits.resumeEarlyChance ?? 0.3;
+    const isEarly = this.#sessionId !== 0n && !isLie && this.#random.chance(earlyChance);
+    if (isEarly) this.#resume(connection);
     connection.flush(out);
   }
 

@@ -254,11 +254,15 @@ export class SimNetwork {
   #nextId = 1;
   #nextPort = 40_000;
   /** Decides about attempts to connect from an address. */
-  reception: (from: string) => Reception = () => 'answered';
+  reception: (from: string, to: Address) => Reception = () => 'answered';
   /** The quality of the next connection from an address. */
-  quality: (from: string) => LinkQuality;
+  quality: (from: string, to: Address) => LinkQuality;
 
-  constructor(timeline: Timeline, random: SeededRandom, quality: (from: string) => LinkQuality) {
+  constructor(
+    timeline: Timeline,
+    random: SeededRandom,
+    quality: (from: string, to: Address) => LinkQuality,
+  ) {
     this.#timeline = timeline;
     this.#random = random;
     this.quality = quality;
@@ -268,24 +272,48 @@ export class SimNetwork {
   portOf(host: Host, at: string, tap: Tap | null): Network {
     return {
       listen: (options, accept) => this.#listen(host, at, options, accept, tap),
-      connect: (options, accept) =>
-        new Promise((resolve, reject) => {
-          const timeout = this.#timeline.after(options.timeoutMs, () => {
-            reject(new Error(`no connection to ${options.host}:${options.port}: simulated`));
-          });
-          this.dial(host, at, options, {
-            onOpen: (socket) => {
-              timeout.cancel();
-              socket.serve(accept(socket));
-              resolve(socket);
-            },
-            onRefused: () => {
-              timeout.cancel();
-              reject(new Error(`ECONNREFUSED ${options.host}:${options.port}: simulated`));
-            },
-          });
-        }),
+      connect: (options, accept) => this.#connect(host, at, options, accept),
     };
+  }
+
+  /** A process hears of what became of it in a turn of its own. */
+  #connect(
+    host: Host,
+    at: string,
+    options: Parameters<Network['connect']>[0],
+    accept: (socket: Socket) => SocketHandler,
+  ): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      const fail = (reason: string): void => {
+        if (isOver) return;
+        isOver = true;
+        host.post(() => {
+          reject(new Error(`${reason} ${options.host}:${options.port}: simulated`));
+        });
+      };
+      const timeout = this.#timeline.after(options.timeoutMs, () => {
+        fail('ETIMEDOUT');
+      });
+      this.dial(host, at, options, {
+        onOpen: (socket) => {
+          if (isOver) {
+            socket.destroy();
+            return;
+          }
+          isOver = true;
+          timeout.cancel();
+          host.post(() => {
+            socket.serve(accept(socket));
+            resolve(socket);
+          });
+        },
+        onRefused: () => {
+          timeout.cancel();
+          fail('ECONNREFUSED');
+        },
+      });
+    });
   }
 
   /** Opens a connection; one of the two is called, or neither when nobody answers. */
@@ -295,11 +323,12 @@ export class SimNetwork {
     to: Address,
     told: { onOpen(socket: SimSocket): void; onRefused(): void },
   ): void {
-    const quality = this.quality(from);
+    const quality = this.quality(from, to);
     const tripMs = quality.latencyMs + quality.jitterMs * this.#random.fraction();
     this.#timeline.after(tripMs, () => {
-      const reception = this.reception(from);
-      if (reception === 'ignored') return;
+      const reception = this.reception(from, to);
+      // who asked may be gone by now
+      if (reception === 'ignored' || host.isDead) return;
       const key = keyOf(to.host, to.port);
       const listening = this.#listening.get(key);
       if (reception === 'refused' || listening === undefined) {

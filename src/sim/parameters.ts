@@ -121,7 +121,7 @@ const BASES = [
 /** More transactions than any run has. */
 const NO_SNAPSHOTS = 100_000;
 
-function drawConfig(random: SeededRandom, tickTimeMs: number): ServerConfig {
+export function drawConfig(random: SeededRandom, tickTimeMs: number): ServerConfig {
   const snapCount = random.chance(0.6)
     ? random.between(2, 40)
     : random.pick([100, 1000, NO_SNAPSHOTS]);
@@ -155,7 +155,7 @@ function drawConfig(random: SeededRandom, tickTimeMs: number): ServerConfig {
   };
 }
 
-function drawLink(random: SeededRandom): LinkQuality {
+export function drawLink(random: SeededRandom): LinkQuality {
   return {
     latencyMs: random.pick([0.02, 0.5, 5, 40]),
     jitterMs: random.pick([0, 0.05, 2, 20]),
@@ -200,7 +200,7 @@ function drawFaults(random: SeededRandom): FaultTimes {
   };
 }
 
-function drawClient(random: SeededRandom, tickMs: number): ClientTraits {
+export function drawClient(random: SeededRandom, tickMs: number): ClientTraits {
   const mischief = {} as Record<Mischief, number>;
   for (const kind of MISCHIEFS) {
     mischief[kind] = random.chance(0.4) ? random.pick([0.002, 0.01, 0.04]) : 0;

@@ -7,9 +7,8 @@
 import { FrameDecoder } from '../protocol/frame.js';
 import { Reader } from '../protocol/reader.js';
 import { ConnectResponse } from '../protocol/records.js';
-import { formatZxid } from '../protocol/zxid.js';
+import { formatZxid, type Zxid } from '../protocol/zxid.js';
 import type { Timeline } from './clock.js';
-import type { LogWitness } from './log-witness.js';
 import type { SimSocket, Tap } from './network.js';
 import { proberAddress } from './prober.js';
 
@@ -28,9 +27,15 @@ export interface Attention {
   readonly readMs: number;
 }
 
+/** Who knows what would survive the power failing now. */
+export interface Durability {
+  readonly durableZxid: Zxid;
+  hasSession(id: bigint): boolean;
+}
+
 export class ServerTap implements Tap {
   readonly #timeline: Timeline;
-  readonly #witness: LogWitness;
+  readonly #witness: Durability;
   readonly #fail: (invariant: string, message: string) => void;
   readonly #streams = new Map<SimSocket, Stream>();
   readonly #reader = new Reader();
@@ -39,7 +44,7 @@ export class ServerTap implements Tap {
 
   constructor(
     timeline: Timeline,
-    witness: LogWitness,
+    witness: Durability,
     fail: (invariant: string, message: string) => void,
   ) {
     this.#timeline = timeline;

@@ -163,7 +163,7 @@ export class SimServer {
     if (kind === 'machine') this.#parts.network.vanishHost(process);
     else this.#parts.network.closeHost(process);
     this.#forget(process);
-    if (kind === 'machine') this.#image = this.#afterPowerFailure(this.#image);
+    if (kind === 'machine') this.#image = afterPowerFailure(this.#image, this.#parts.random);
   }
 
   /** Dies in the middle of its work: at the n-th call to the disk from now. */
@@ -316,28 +316,27 @@ export class SimServer {
     this.#parts.fail('assert', `the server threw: ${text}`);
     this.#exit(process, 'it threw');
   }
+}
 
-  /** One of the legal images, drawn. Small ones are as likely as large ones. */
-  #afterPowerFailure(image: DiskImage): DiskImage {
-    const { random } = this.#parts;
-    const options = {
-      seed: random.uint32(),
-      sectorBytes: random.pick([512, 4096]),
-      statesMax: CRASH_STATES,
-    };
-    let chosen = image;
-    let left = random.below(CRASH_STATES);
-    for (const state of crashStates(image, options)) {
-      chosen = state;
-      if (left-- <= 0) break;
-    }
-    dropUnlinked(chosen);
-    return chosen;
+/** One of the legal images, drawn. Small ones are as likely as large ones. */
+export function afterPowerFailure(image: DiskImage, random: SeededRandom): DiskImage {
+  const options = {
+    seed: random.uint32(),
+    sectorBytes: random.pick([512, 4096]),
+    statesMax: CRASH_STATES,
+  };
+  let chosen = image;
+  let left = random.below(CRASH_STATES);
+  for (const state of crashStates(image, options)) {
+    chosen = state;
+    if (left-- <= 0) break;
   }
+  dropUnlinked(chosen);
+  return chosen;
 }
 
 /** Files without a name are gone for good once nobody has them open: the image need not keep them. */
-function dropUnlinked(image: DiskImage): void {
+export function dropUnlinked(image: DiskImage): void {
   const linked = new Set<number>([rootInode]);
   const visit = (number: number): void => {
     const inode = image.inodes.get(number);

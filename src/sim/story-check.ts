@@ -17,6 +17,8 @@ import { describeRequest } from './requests.js';
 export interface Verdicts {
   /** What the transaction did that this request became; undefined: it became none. */
   outcomeOf(request: SentRequest, zxid: Zxid): WriteOutcome | undefined;
+  /** What a read shows may be older than what others have been shown; never older than before. */
+  readonly mayLag: boolean;
   /** The session ended, sooner or later. */
   isEnded(session: bigint): boolean;
   fail(invariant: string, message: string): void;
@@ -101,7 +103,10 @@ export class StoryCheck {
     }
     this.#caller = request.caller;
     const isRefusal = error === ErrorCode.unimplemented && zxid === -1n;
-    if (!isRefusal && zxid < request.floor) {
+    // what cannot be read goes to nobody, so it says nothing about the others either
+    const goesToLeader = !request.isMangled && (isWrite(body.op) || body.op === OpCode.sync);
+    const isCurrent = !this.#verdicts.mayLag || goesToLeader;
+    if (!isRefusal && isCurrent && zxid < request.floor) {
       this.#fail(
         'C6',
         `${name(request)} was answered at ${formatZxid(zxid)}, and ${formatZxid(request.floor)} had been shown before it was sent`,

@@ -71,12 +71,13 @@ export class TxnApplier {
     const type = reader.readInt();
     const result = type === OpCode.multi ? this.#multi(reader) : this.#single(type, reader);
     // a snapshot begun between the parts of a multi must not claim the whole of it
-    if (compareParts(zxidHigh, zxidLow, this.lastZxidHigh, this.lastZxidLow) > 0) {
+    const isNews = compareParts(zxidHigh, zxidLow, this.lastZxidHigh, this.lastZxidLow) > 0;
+    if (isNews) {
       this.lastZxidHigh = zxidHigh;
       this.lastZxidLow = zxidLow;
     }
     this.#checkDigest(reader);
-    this.digests.note(zxidHigh, zxidLow, this.#digest.high, this.#digest.low);
+    if (isNews) this.digests.note(zxidHigh, zxidLow, this.#digest.high, this.#digest.low);
     return result;
   }
 

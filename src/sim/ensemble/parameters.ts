@@ -1,0 +1,178 @@
+/** Everything that a seed decides about an ensemble before the run begins (see ../parameters.ts). */
+import type { SeededRandom } from '../../base/random.js';
+import { parseConfig, type ServerConfig } from '../../server/config/config.js';
+import type { ClientTraits } from '../client.js';
+import { drawClient, drawConfig, drawLink, goodLink, type DiskManners } from '../parameters.js';
+import type { LinkQuality } from '../pipe.js';
+import type { ProcessPace } from '../process.js';
+
+/** Mean times between faults of a kind, for the ensemble as a whole; Infinity: never. */
+export const faultNames = [
+  'killProcess',
+  'killMachine',
+  'killAtDiskCall',
+  'killLeader',
+  'killAll',
+  'restart',
+  'pause',
+  'stall',
+  'clockJump',
+  'linkReset',
+  'linkSilent',
+  'linkStall',
+  'isolate',
+  'split',
+  'bridge',
+  'cutPair',
+  'cutOneWay',
+  'cutElection',
+  'slowDisk',
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+export interface EnsembleParameters {
+  readonly seed: number;
+  readonly safetyMs: number;
+  readonly voterCount: number;
+  readonly observerCount: number;
+  /** By sid - 1. */
+  readonly configs: readonly ServerConfig[];
+  readonly pace: ProcessPace;
+  readonly link: LinkQuality;
+  readonly clientLink: LinkQuality;
+  readonly disk: DiskManners;
+  readonly faults: Readonly<Record<FaultName, number>>;
+  readonly restartMs: number;
+  readonly relapse: number;
+  readonly clients: readonly ClientTraits[];
+  readonly leaverCount: number;
+  readonly walkStep: number;
+}
+
+export const clientPort = 2181;
+export const quorumPort = 2888;
+export const electionPort = 3888;
+
+export function hostOf(sid: number): string {
+  return `10.0.1.${sid}`;
+}
+
+/** 0: no server's. */
+export function sidAt(address: string): number {
+  return address.startsWith('10.0.1.') ? Number(address.slice(7)) : 0;
+}
+
+export function drawEnsemble(seed: number, random: SeededRandom): EnsembleParameters {
+  const voterCount = random.pick([1, 2, 3, 3, 3, 3, 4, 5]);
+  const observerCount = random.chance(0.3) ? random.between(1, 2) : 0;
+  const tickMs = random.pick([100, 200, 500]);
+  const clientCount = random.between(1, 5);
+  const configs = drawConfigs(random, tickMs, voterCount, observerCount);
+  const clients = Array.from({ length: clientCount }, () => drawOneClient(random, tickMs));
+  const link = drawLink(random);
+  return {
+    seed,
+    safetyMs: random.pick([8_000, 15_000, 30_000]),
+    voterCount,
+    observerCount,
+    configs,
+    pace: {
+      wakeMs: random.pick([0, 0.02, 0.02, 0.5, 2]),
+      spendMs: random.pick([0, 0, 0.002, 0.1]),
+    },
+    // a follower that is further away than its limits allow is no ensemble's
+    link: { ...link, latencyMs: Math.min(link.latencyMs, tickMs / 20), loss: link.loss / 10 },
+    clientLink: random.chance(0.5) ? goodLink : drawLink(random),
+    disk: {
+      flushMs: random.pick([0, 0.05, 1, 1, 15]),
+      callMs: random.pick([0, 0.5, 0.5, 3]),
+      spikeChance: random.chance(0.3) ? 0.01 : 0,
+      spikeMs: random.pick([50, 500]),
+      errorChance: random.chance(0.15) ? 0.0003 : 0,
+    },
+    faults: drawFaults(random),
+    restartMs: random.pick([50, 500, 3000]),
+    relapse: random.chance(0.2) ? 0.3 : 0,
+    clients,
+    leaverCount: random.below(clientCount),
+    walkStep: random.pick([0, 1, 3]),
+  };
+}
+
+function drawOneClient(random: SeededRandom, tickMs: number): ClientTraits {
+  const traits = drawClient(random, 2 * tickMs);
+  // who proves who he is waits for the handshake's answer, as real clients do
+  const isProving = random.chance(traits.authChance);
+  return { ...traits, authChance: isProving ? 1 : 0, resumeEarlyChance: isProving ? 0 : 0.3 };
+}
+
+function drawConfigs(
+  random: SeededRandom,
+  tickMs: number,
+  voterCount: number,
+  observerCount: number,
+): ServerConfig[] {
+  const count = voterCount + observerCount;
+  const lines = [
+    `initLimit=${random.pick([5, 10, 20])}`,
+    `syncLimit=${random.pick([3, 5, 10])}`,
+    'standaloneEnabled=false',
+    'dataDir=/data',
+  ];
+  for (let sid = 1; sid <= count; sid++) {
+    const role = sid > voterCount ? ':observer' : '';
+    lines.push(`server.${sid}=${hostOf(sid)}:${quorumPort}:${electionPort}${role}`);
+  }
+  const text = lines.join('\n');
+  const shared = drawConfig(random, tickMs);
+  return Array.from({ length: count }, (_, i) => {
+    const read = parseConfig({
+      text: `${text}\nclientPort=${clientPort}\n`,
+      file: 'zoo.cfg',
+      env: {},
+      properties: new Map(),
+      myid: String(i + 1),
+    });
+    if (!('config' in read)) throw new Error(read.problems.map(({ message }) => message).join());
+    // everybody's own limits, which is what rolls and snapshots at different moments
+    const own = random.chance(0.5) ? shared : drawConfig(random, tickMs);
+    return {
+      ...shared,
+      snapCount: own.snapCount,
+      txnLogSizeLimitBytes: own.txnLogSizeLimitBytes,
+      preAllocBytes: own.preAllocBytes,
+      dataLogDir: own.dataLogDir,
+      commitLogCount: random.pick([1, 3, 20, 500]),
+      clientPort,
+      clientPortAddress: hostOf(i + 1),
+      ensemble: read.config.ensemble,
+      myid: i + 1,
+    };
+  });
+}
+
+function drawFaults(random: SeededRandom): Record<FaultName, number> {
+  const sometimes = (chance: number, ...meanMs: number[]): number =>
+    random.chance(chance) ? random.pick(meanMs) : Infinity;
+  return {
+    killProcess: sometimes(0.3, 2000, 8000),
+    killMachine: sometimes(0.3, 2000, 8000),
+    killAtDiskCall: sometimes(0.4, 1000, 5000),
+    killLeader: sometimes(0.4, 1500, 6000),
+    killAll: sometimes(0.2, 5000),
+    restart: sometimes(0.25, 2000, 8000),
+    pause: sometimes(0.25, 3000),
+    stall: sometimes(0.2, 1000),
+    clockJump: sometimes(0.2, 2000),
+    linkReset: sometimes(0.4, 500, 3000),
+    linkSilent: sometimes(0.25, 3000),
+    linkStall: sometimes(0.25, 2000),
+    isolate: sometimes(0.4, 2000, 6000),
+    split: sometimes(0.25, 4000),
+    bridge: sometimes(0.15, 5000),
+    cutPair: sometimes(0.3, 3000),
+    cutOneWay: sometimes(0.25, 3000),
+    cutElection: sometimes(0.15, 4000),
+    slowDisk: sometimes(0.2, 3000),
+  };
+}

@@ -1,0 +1,327 @@
+/**
+ * Listens to what servers tell each other, between each process and its kernel, and holds them to
+ * "persist, then speak" (S14): whatever is promised, advertised or acknowledged must be in the durable
+ * image of the disk of the one who says so, at that moment. Also that nobody promises one epoch to two
+ * leaders (S22).
+ */
+import { assert } from '../../base/assert.js';
+import type { ListenOptions, Network, Socket, SocketHandler } from '../../ports/network.js';
+import { FrameDecoder } from '../../protocol/frame.js';
+import { HelloDecoder } from '../../protocol/peer/hello.js';
+import { readNotification } from '../../protocol/peer/notification.js';
+import {
+  PacketType,
+  QuorumPacketDecoder,
+  type AfterPacket,
+  type PacketView,
+} from '../../protocol/peer/quorum-packet.js';
+import { Reader } from '../../protocol/reader.js';
+import { counterOf, epochOf, formatZxid, zxidOfParts, type Zxid } from '../../protocol/zxid.js';
+import { snapSignature } from '../../storage/snap-stream.js';
+import { ForwardingSocket } from '../forwarding.js';
+import { SimSocket } from '../network.js';
+import type { Trace } from '../trace.js';
+import type { Voter } from './chronicle.js';
+import { electionPort, quorumPort, sidAt } from './parameters.js';
+
+const DATA_BYTES_MAX = 256 * 1024 * 1024;
+const NAMES = new Map(Object.entries(PacketType).map(([name, type]) => [type as number, name]));
+
+/** What a leader has told a learner over one connection. */
+interface Telling {
+  epoch: number;
+  /** The last transaction of what it sent; null: it built on what the learner had. */
+  end: Zxid | null;
+  /** The same when NEWLEADER followed. */
+  historyEnd: Zxid | null;
+  isHistoryAcknowledged: boolean;
+}
+
+interface Speaker extends Voter {
+  /** It has no role. */
+  readonly isLooking: boolean;
+}
+
+interface Parts {
+  readonly trace: Trace;
+  fail(invariant: string, message: string): void;
+}
+
+/** One for all servers: some of it is known only by listening to both ends. */
+export class PeerTap {
+  readonly #parts: Parts;
+  readonly #tellings = new Map<number, Telling>();
+  readonly #promises = new Map<string, number>();
+  /** Who says of itself that it leads the epoch, established or not. */
+  readonly #proposed = new Map<number, number>();
+  /** By server and epoch, the history that NEWLEADER followed. */
+  readonly #histories = new Map<string, Zxid | null>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The network as the server gets it. */
+  networkOf(speaker: Speaker, inner: Network): Network {
+    const wrap = (port: number, socket: Socket, isCaller: boolean): Socket => {
+      assert(socket instanceof SimSocket, 'there is one network');
+      const hear = this.#listener(speaker, port, socket, isCaller);
+      return hear === null ? socket : new Overheard(socket, hear);
+    };
+    return {
+      listen: (options: ListenOptions, accept) =>
+        inner.listen(options, (socket) => accept(wrap(options.port, socket, false))),
+      connect: async (options, accept) => {
+        let wrapped: Socket | null = null;
+        const once = (socket: Socket): Socket => (wrapped ??= wrap(options.port, socket, true));
+        const socket = await inner.connect(options, (opened): SocketHandler =>
+          accept(once(opened)),
+        );
+        return once(socket);
+      },
+    };
+  }
+
+  /** The epoch file changed: the history of the epoch must be there (Z14). */
+  onCurrentEpoch({ sid, history }: Voter, epoch: number): void {
+    if (this.#proposed.get(epoch) === sid || epochOf(history.end) >= epoch) return;
+    const due = this.#histories.get(`${sid} ${epoch}`);
+    if (due === undefined) {
+      this.#parts.fail('S16', `${sid} has epoch ${epoch} as its current one before NEWLEADER`);
+    } else if (due !== null && !history.covers(due)) {
+      this.#parts.fail(
+        'S16',
+        `${sid} has epoch ${epoch}, and not its history to ${formatZxid(due)}`,
+      );
+    }
+  }
+
+  // ------------------------------------------------------------------ streams
+
+  #listener(speaker: Speaker, port: number, socket: SimSocket, isCaller: boolean): Hear | null {
+    if (port === electionPort) return this.#electionListener(speaker, socket, isCaller);
+    if (port !== quorumPort) return null;
+    let tail: number[] = [];
+    // an end that is the end of its chunk as well is told at the next one
+    let isOver = false;
+    const decoder = new QuorumPacketDecoder(
+      { dataBytesMax: DATA_BYTES_MAX, authIdsMax: 4096 },
+      (bytes, start, end) => {
+        if (isOver) {
+          isOver = false;
+          return 0;
+        }
+        for (let at = start; at < end; at++) {
+          tail.push(bytes[at]!);
+          if (tail.length > snapSignature.length) tail = tail.slice(-snapSignature.length);
+          if (isSignature(tail)) {
+            tail = [];
+            isOver = at + 1 === end;
+            return at + 1 - start;
+          }
+        }
+        return end - start;
+      },
+    );
+    const onPacket = (packet: PacketView): AfterPacket => {
+      if (isCaller) this.#onLearnerSays(speaker, socket, packet);
+      else this.#onLeaderSays(speaker, socket, packet);
+      return packet.type === PacketType.snap && !isCaller ? 'raw' : 'packets';
+    };
+    return (bytes, start, end) => {
+      const status = decoder.push(bytes, start, end, onPacket);
+      if (status !== 'ok')
+        this.#parts.fail('frames', `server ${speaker.sid} wrote what is no packet`);
+    };
+  }
+
+  #electionListener(speaker: Speaker, socket: SimSocket, isCaller: boolean): Hear {
+    const hello = isCaller ? new HelloDecoder() : null;
+    let isGreeted = !isCaller;
+    const frames = new FrameDecoder(512 * 1024);
+    return (bytes, start, end) => {
+      let from = start;
+      if (!isGreeted && hello !== null) {
+        isGreeted = hello.push(bytes, start, end) !== 'more';
+        from = hello.consumed;
+      }
+      if (!isGreeted) return;
+      frames.push(bytes, from, end, (frame, at, to) => {
+        this.#onVote(speaker, socket, frame, at, to);
+        return true;
+      });
+    };
+  }
+
+  // ------------------------------------------------------------------ what is said
+
+  #onVote(speaker: Speaker, socket: SimSocket, bytes: Uint8Array, at: number, to: number): void {
+    const { sid, history } = speaker;
+    const said = readNotification(bytes, at, to);
+    if (said === null) {
+      this.#parts.fail('frames', `server ${sid} sent a vote that is none`);
+      return;
+    }
+    const { state, leader, zxid, peerEpoch, electionEpoch } = said;
+    this.#parts.trace.note('M', `s${sid}`, '> vote', Number(electionEpoch), Number(leader), () => {
+      const vote = `for ${leader} ${formatZxid(zxid)} epoch ${peerEpoch} round ${electionEpoch}`;
+      return `s${sidAt(socket.remoteAddress)} ${state} ${vote}`;
+    });
+    // what waited for a connection, or is sent again on a new one, may be of the past
+    if (!speaker.isLooking || state !== 'looking' || leader !== BigInt(sid)) return;
+    if (Number(peerEpoch) > history.currentEpoch) {
+      this.#fail(sid, `votes with epoch ${peerEpoch}, durable is ${history.currentEpoch}`);
+    } else if (Number(peerEpoch) === history.currentEpoch && !history.covers(zxid)) {
+      this.#fail(sid, `votes with ${formatZxid(zxid)}, durable is ${formatZxid(history.end)}`);
+    }
+  }
+
+  #onLeaderSays({ sid, history }: Voter, socket: SimSocket, packet: PacketView): void {
+    const { type, zxidHigh, zxidLow } = packet;
+    const zxid = zxidOfParts(zxidHigh, zxidLow);
+    const to = sidAt(socket.remoteAddress);
+    this.#trace(sid, to, type, zxid);
+    const telling = this.#tellingOn(socket);
+    switch (type) {
+      case PacketType.leaderInfo: {
+        telling.epoch = zxidHigh;
+        this.#proposed.set(zxidHigh, sid);
+        if (history.acceptedEpoch < zxidHigh) {
+          this.#fail(sid, `leads epoch ${zxidHigh}, durable is ${history.acceptedEpoch}`);
+        }
+        return;
+      }
+      case PacketType.diff:
+        telling.end = null;
+        return;
+      case PacketType.trunc:
+      case PacketType.snap:
+      case PacketType.proposal:
+        telling.end = zxid;
+        return;
+      case PacketType.newLeader:
+        telling.historyEnd = telling.end;
+        this.#histories.set(`${to} ${zxidHigh}`, telling.end);
+        return;
+      default:
+    }
+  }
+
+  #onLearnerSays(speaker: Voter, socket: SimSocket, packet: PacketView): void {
+    const { sid, history } = speaker;
+    const { type, zxidHigh, zxidLow, bytes, dataStart, dataEnd } = packet;
+    const zxid = zxidOfParts(zxidHigh, zxidLow);
+    const to = sidAt(socket.remoteAddress);
+    this.#trace(sid, to, type, zxid);
+    const telling = this.#tellingOn(socket);
+    switch (type) {
+      case PacketType.followerInfo:
+      case PacketType.observerInfo:
+        if (history.acceptedEpoch < zxidHigh) {
+          this.#fail(sid, `shows epoch ${zxidHigh}, durable is ${history.acceptedEpoch}`);
+        }
+        return;
+      case PacketType.ackEpoch:
+        this.#onPromise(
+          speaker,
+          to,
+          telling.epoch,
+          zxid,
+          currentEpochIn(bytes, dataStart, dataEnd),
+        );
+        return;
+      case PacketType.ack:
+        if (counterOf(zxid) === 0) this.#onHistoryAck(speaker, telling, zxidHigh);
+        else if (!history.holds(zxid)) {
+          this.#fail(
+            sid,
+            `acknowledges ${formatZxid(zxid)}, durable is ${formatZxid(history.end)}`,
+          );
+        }
+        return;
+      default:
+    }
+  }
+
+  #onPromise({ sid, history }: Voter, to: number, epoch: number, end: Zxid, current: number): void {
+    if (history.acceptedEpoch < epoch) {
+      this.#fail(sid, `promises epoch ${epoch}, durable is ${history.acceptedEpoch}`);
+    }
+    if (!history.covers(end)) {
+      this.#fail(sid, `promises with ${formatZxid(end)}, durable is ${formatZxid(history.end)}`);
+    }
+    if (current === -1) return;
+    if (history.currentEpoch < current) {
+      this.#fail(sid, `promises with current epoch ${current}, durable is ${history.currentEpoch}`);
+    }
+    const other = this.#promises.get(`${sid} ${epoch}`);
+    if (other !== undefined && other !== to) {
+      this.#parts.fail('S22', `${sid} promises epoch ${epoch} to ${to}, and did to ${other}`);
+    }
+    this.#promises.set(`${sid} ${epoch}`, to);
+  }
+
+  #onHistoryAck({ sid, history }: Voter, telling: Telling, epoch: number): void {
+    if (telling.isHistoryAcknowledged) return;
+    telling.isHistoryAcknowledged = true;
+    if (history.currentEpoch < epoch) {
+      this.#fail(sid, `acknowledges epoch ${epoch}, durable is ${history.currentEpoch}`);
+    }
+    const { historyEnd } = telling;
+    if (historyEnd !== null && !history.covers(historyEnd)) {
+      const [due, is] = [formatZxid(historyEnd), formatZxid(history.end)];
+      this.#fail(sid, `acknowledges a history to ${due}, durable is ${is}`);
+    }
+  }
+
+  #tellingOn(socket: SimSocket): Telling {
+    let telling = this.#tellings.get(socket.id);
+    if (telling === undefined) {
+      telling = { epoch: 0, end: null, historyEnd: null, isHistoryAcknowledged: false };
+      this.#tellings.set(socket.id, telling);
+    }
+    return telling;
+  }
+
+  #trace(sid: number, to: number, type: number, zxid: Zxid): void {
+    this.#parts.trace.note(
+      'M',
+      `s${sid}`,
+      '> server',
+      type,
+      Number(zxid & 0xffff_ffffn),
+      () => `s${to} ${NAMES.get(type) ?? type} ${formatZxid(zxid)}`,
+    );
+  }
+
+  #fail(sid: number, what: string): void {
+    this.#parts.fail('S14', `server ${sid} ${what}`);
+  }
+}
+
+type Hear = (bytes: Uint8Array, start: number, end: number) => void;
+
+class Overheard extends ForwardingSocket {
+  readonly #socket: SimSocket;
+  readonly #hear: Hear;
+
+  constructor(inner: SimSocket, hear: Hear) {
+    super(inner);
+    this.#socket = inner;
+    this.#hear = hear;
+  }
+
+  override write(bytes: Uint8Array, start: number, end: number): boolean {
+    // what a process says that has been killed reaches nobody
+    if (!this.#socket.isClosed && !this.#socket.isEnding) this.#hear(bytes, start, end);
+    return super.write(bytes, start, end);
+  }
+}
+
+function isSignature(tail: readonly number[]): boolean {
+  return tail.length === snapSignature.length && tail.every((byte, i) => byte === snapSignature[i]);
+}
+
+function currentEpochIn(bytes: Uint8Array, start: number, end: number): number {
+  return start < 0 ? -1 : new Reader().reset(bytes, start, end).readInt();
+}
