@@ -71,13 +71,12 @@ export class TxnApplier {
     const type = reader.readInt();
     const result = type === OpCode.multi ? this.#multi(reader) : this.#single(type, reader);
     // a snapshot begun between the parts of a multi must not claim the whole of it
-    const isNews = compareParts(zxidHigh, zxidLow, this.lastZxidHigh, this.lastZxidLow) > 0;
-    if (isNews) {
+    if (compareParts(zxidHigh, zxidLow, this.lastZxidHigh, this.lastZxidLow) > 0) {
       this.lastZxidHigh = zxidHigh;
       this.lastZxidLow = zxidLow;
     }
     this.#checkDigest(reader);
-    if (isNews) this.digests.note(zxidHigh, zxidLow, this.#digest.high, this.#digest.low);
+    this.digests.note(zxidHigh, zxidLow, this.#digest.high, this.#digest.low);
     return result;
   }
 

@@ -1,33 +1,5 @@
 /** The members of an ensemble as text: what votes and NEWLEADER carry, and /zookeeper/config holds. */
-import { SetDataTxn, TxnHeader } from '../../protocol/records.js';
-import { OpCode } from '../../protocol/opcodes.js';
-import { Writer } from '../../protocol/writer.js';
-import type { Tree } from '../../tree/tree.js';
 import type { EnsembleConfig } from '../config/ensemble-config.js';
-
-const CONFIG_PATH = '/zookeeper/config';
-
-/**
- * Shows clients the configuration in force. Each server does that for itself, with no transaction:
- * the znode is outside of the digest, and a reconfiguration writes it over.
- */
-export function showConfig(tree: Tree, config: EnsembleConfig, nowMs: number): void {
-  if (tree.findPath(CONFIG_PATH) === 0) return;
-  const { lastZxidHigh, lastZxidLow } = tree;
-  const writer = new Writer();
-  const time = BigInt(nowMs);
-  TxnHeader.write(writer, {
-    clientId: 0n,
-    cxid: 0,
-    zxid: config.version,
-    time,
-    type: OpCode.setData,
-  });
-  const data = new TextEncoder().encode(configText(config));
-  SetDataTxn.write(writer, { path: CONFIG_PATH, data, version: -1 });
-  tree.apply(writer.bytes, 0, writer.pos);
-  tree.setLastZxid(lastZxidHigh, lastZxidLow);
-}
 
 /** As Apache writes it: a line a server in the order of their names, then the version. */
 export function configText(config: EnsembleConfig): string {

@@ -327,7 +327,7 @@ test('who calls with a smaller number has no connection, whatever it seems here'
   two.port?.connectAll();
   await stage.play(100);
   stage.caller(2, helloOf(1));
-  await stage.play(0.5);
+  await stage.play(0.3);
   stage.network.reception = () => 'ignored';
   await stage.play(100);
   assert.deepEqual(two.connected, []);

@@ -10,7 +10,7 @@ import { assert, present } from '../../base/assert.js';
 import type { Timer } from '../../ports/clock.js';
 import type { Listener, Socket, SocketHandler } from '../../ports/network.js';
 import { TxnBatch } from '../../protocol/txn-batch.js';
-import { counterOf, formatZxid, zxidOfParts, type Zxid } from '../../protocol/zxid.js';
+import { formatZxid, zxidOfParts, type Zxid } from '../../protocol/zxid.js';
 import type { EpochFiles } from '../../storage/epoch-files.js';
 import { StartError, exitCodes } from '../../storage/start-error.js';
 import type { Storage } from '../../storage/storage.js';
@@ -23,7 +23,7 @@ import type { Vote } from '../../zab/vote.js';
 import type { Applier } from '../applier.js';
 import type { ServerConfig } from '../config/config.js';
 import { applierOf, openStorage, Server, type ServerParts, type ServerWorld } from '../server.js';
-import { configText, showConfig } from './config-text.js';
+import { configText } from './config-text.js';
 import { EarlyLink } from './early-link.js';
 import { ElectionPort } from './election-port.js';
 import { IdleClient } from './idle-client.js';
@@ -63,8 +63,6 @@ export class Member {
   #tickTimer: Timer | null = null;
   #lastLink = 0;
   #isStopping = false;
-  /** What the role had taken was not logged: memory, which follows the disk, must not have it. */
-  #isRestLost = false;
   /** The end of a role is being waited for. */
   #ending: Promise<void> | null = null;
   /** Told of each role entered and left. */
@@ -385,7 +383,6 @@ export class Member {
       if (session.isEstablished) living.set(session.id, session.timeoutMs);
     }
     this.#applier = applierOf(this.config, this.#world, this.sid, tree, living);
-    showConfig(tree, this.config.ensemble, this.#world.clock.wallMs());
     const server = new Server(this.config, this.#world, {
       storage: this.#storage,
       applier: this.#applier,
@@ -423,11 +420,7 @@ export class Member {
         clock.after(1, resolve);
       });
     }
-    for (const range of role.takeRest()) {
-      if (!this.#isRestLost) this.#applier.apply(range, () => undefined);
-    }
-    if (this.#isRestLost) this.#committedLog.clear();
-    this.#isRestLost = false;
+    for (const range of role.takeRest()) this.#applier.apply(range, () => undefined);
     this.#committedLog.trim();
     this.#received = null;
     this.#role = null;
@@ -489,9 +482,7 @@ export class Member {
     const { tree, sessions, lastZxid } = await this.#storage.reload();
     await this.#epochs.recover(lastZxid);
     this.#applier = applierOf(this.config, this.#world, this.sid, tree, sessions);
-    // the start of an epoch is in no log: what came before it is all there is
-    if (lastZxid === to || (counterOf(to) === 0 && lastZxid < to)) return true;
-    this.#isRestLost = true;
+    if (lastZxid === to) return true;
     this.#role?.stop(`told to go back to ${formatZxid(to)}, and that is not in this history`);
     return false;
   }
