@@ -145,9 +145,10 @@ function reportUnderLoad(
   let loopFigures: Figures = {};
   if (loopTurns !== null) {
     const turns = splitBySnapshots(parseLoopTurns(loopTurns), snapshots, warmMs);
-    const longest = (some: typeof turns.before): number =>
-      Math.max(...some.map((turn) => turn.longestMs));
-    loopFigures = { loopMs: longest(turns.during), loopMsBefore: longest(turns.before) };
+    // stretches as short as those of the smoke run may hold no report of the probe
+    const longest = (some: typeof turns.before, key: string): Figures =>
+      some.length === 0 ? {} : { [key]: Math.max(...some.map((turn) => turn.longestMs)) };
+    loopFigures = { ...longest(turns.during, 'loopMs'), ...longest(turns.before, 'loopMsBefore') };
   }
   const written = snapshots.filter((one) => one.fromMs >= warmMs);
   context.report('snapshot', {
