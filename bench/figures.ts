@@ -68,6 +68,30 @@ export function snapshotCounter(fileName: string): number | null {
   return Number(BigInt(`0x${match[1]}`) & 0xffff_ffffn);
 }
 
+export interface Serving {
+  readonly role: string;
+  readonly zxid: bigint;
+  readonly znodes: number;
+}
+
+/** Out of what a server says to `srvr`; null when it does not serve now. */
+export function parseServing(text: string): Serving | null {
+  const zxid = /^Zxid: (0x[0-9a-f]+)$/m.exec(text)?.[1];
+  const role = /^Mode: (\w+)$/m.exec(text)?.[1];
+  const znodes = /^Node count: (\d+)$/m.exec(text)?.[1];
+  if (zxid === undefined || role === undefined || znodes === undefined) return null;
+  return { role, zxid: BigInt(zxid), znodes: Number(znodes) };
+}
+
+const failoverKeys = ['connectedMs', 'newMs', 'gapMs'] as const;
+
+/** What zkfailover prints. */
+export type FailoverFigures = Readonly<Record<(typeof failoverKeys)[number], number>>;
+
+export function parseFailoverFigures(text: string): FailoverFigures {
+  return parseFigures(text, failoverKeys);
+}
+
 /** The type of the filesystem that holds `path`, from the text of /proc/mounts. */
 export function filesystemOf(path: string, mounts: string): string {
   let best = { point: '', type: 'unknown' };

@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { repositoryRoot } from '../test/support/machine.js';
 import { runDatasetRows } from './dataset-rows.js';
+import { runEnsembleRows, type EnsembleContext, type Physics } from './ensemble-rows.js';
 import { machineClass } from './machine-class.js';
 import { matrix, type Group, type Party } from './matrix.js';
 import { parseOptions, reportRoundsMin, usage, type BenchOptions } from './options.js';
@@ -16,7 +17,7 @@ import { benchDirectory, compilePrograms, type Programs } from './programs.js';
 import { describeFigures, renderReport, renderTables, type Subject } from './report.js';
 import { Results, type Figures } from './results.js';
 import { withServer } from './server.js';
-import { runSteadyRows, warm, type RowContext } from './steady-rows.js';
+import { runSteadyRows, warm } from './steady-rows.js';
 
 const reportFile = join(repositoryRoot, 'docs', 'benchmarks.md');
 
@@ -31,6 +32,8 @@ class Bench {
   readonly #programs: Programs;
   readonly #peers: readonly Peer[];
   readonly #directory: string;
+  /** Of this round. */
+  #physics: Physics | null = null;
 
   constructor(
     options: BenchOptions,
@@ -48,8 +51,9 @@ class Bench {
     const { rounds } = this.#options.scale;
     for (let round = 1; round <= rounds; round++) {
       say(`\nround ${round} of ${rounds}`);
+      this.#physics = null;
       await this.#try('the machine', () => this.#machineRows());
-      for (const group of ['steady', 'dataset'] as const) {
+      for (const group of ['steady', 'dataset', 'ensemble'] as const) {
         for (const peer of this.#peers) {
           if (!this.#isGroupWanted(group)) continue;
           say(`  ${peer.title}`);
@@ -64,12 +68,14 @@ class Bench {
   }
 
   /** What fails in one place does not keep the other rows from being run; the run fails at its end. */
-  async #try(who: string, work: () => Promise<void>): Promise<void> {
+  async #try(who: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
+      return true;
     } catch (error) {
       this.failures++;
       say(`  ERROR ${who}: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
     }
   }
 
@@ -81,22 +87,27 @@ class Bench {
 
   async #machineRows(): Promise<void> {
     const seconds = this.#options.scale.machineSeconds;
-    this.#report('echo-1x1', 'machine', await this.#programs.echo(1, seconds));
+    const echo = await this.#programs.echo(1, seconds);
+    this.#report('echo-1x1', 'machine', echo);
     this.#report('echo-64x1', 'machine', await this.#programs.echo(64, seconds));
-    const figures = await this.#programs.fdatasync(this.#directory, seconds);
-    this.#report('fdatasync', 'machine', figures);
+    const flush = await this.#programs.fdatasync(this.#directory, seconds);
+    this.#report('fdatasync', 'machine', flush);
+    this.#physics = { flushUs: flush.p50Us, roundTripUs: echo.p50Us };
   }
 
-  async #runGroup(group: 'steady' | 'dataset', peer: Peer): Promise<void> {
+  async #runGroup(group: Exclude<Group, 'machine'>, peer: Peer): Promise<void> {
     const workDir = mkdtempSync(join(this.#directory, `${peer.id}-`));
-    const context: RowContext = {
+    const context: EnsembleContext = {
       scale: this.#options.scale,
       programs: this.#programs,
       isWanted: (rowId) => this.#options.rows.has(rowId),
       report: (rowId, figures) => this.#report(rowId, peer.id, figures),
+      physics: this.#physics,
+      attempt: (what, work) => this.#try(what, work),
     };
     try {
-      if (group === 'dataset') await runDatasetRows(context, peer, workDir);
+      if (group === 'ensemble') await runEnsembleRows(context, peer, workDir);
+      else if (group === 'dataset') await runDatasetRows(context, peer, workDir);
       else {
         await withServer(peer, this.#programs, { workDir }, async (server) => {
           await warm(this.#programs, server, peer.warmSeconds);

@@ -22,6 +22,16 @@ export interface Scale {
   /** snapCount while a snapshot under load is wanted. */
   readonly snapCount: number;
   readonly machineSeconds: number;
+  readonly kills: number;
+  readonly handovers: number;
+  /** Of the ensembles whose leader is taken away. */
+  readonly failureTickMs: number;
+  /** What a follower has missed. */
+  readonly behindTxns: number;
+  /** In the ensemble that an empty follower joins. */
+  readonly joinZnodes: number;
+  /** Of light writes before it does. */
+  readonly joinSecondsBefore: number;
 }
 
 const scales: Readonly<Record<Scale['name'], Scale>> = {
@@ -38,6 +48,12 @@ const scales: Readonly<Record<Scale['name'], Scale>> = {
     settleSeconds: 5,
     snapCount: 400_000,
     machineSeconds: 2,
+    kills: 10,
+    handovers: 3,
+    failureTickMs: 2_000,
+    behindTxns: 100_000,
+    joinZnodes: 1_000_000,
+    joinSecondsBefore: 5,
   },
   quick: {
     name: 'quick',
@@ -52,6 +68,12 @@ const scales: Readonly<Record<Scale['name'], Scale>> = {
     settleSeconds: 2,
     snapCount: 100_000,
     machineSeconds: 1,
+    kills: 5,
+    handovers: 2,
+    failureTickMs: 2_000,
+    behindTxns: 50_000,
+    joinZnodes: 200_000,
+    joinSecondsBefore: 3,
   },
   smoke: {
     name: 'smoke',
@@ -66,6 +88,12 @@ const scales: Readonly<Record<Scale['name'], Scale>> = {
     settleSeconds: 0.5,
     snapCount: 10_000,
     machineSeconds: 0.3,
+    kills: 2,
+    handovers: 1,
+    failureTickMs: 400,
+    behindTxns: 5_000,
+    joinZnodes: 10_000,
+    joinSecondsBefore: 1,
   },
 };
 

@@ -4,29 +4,47 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDirectory, hasProgram, repositoryRoot, runOrThrow } from '../test/support/machine.js';
 import {
+  parseFailoverFigures,
   parseFanoutFigures,
   parseFigures,
   parseLoadFigures,
+  type FailoverFigures,
   type FanoutFigures,
   type LoadFigures,
 } from './figures.js';
-import type { Figures } from './results.js';
 
 export const benchDirectory = join(cacheDirectory, 'bench');
-const names = ['zkload', 'zkfanout', 'zkfirst', 'physics'] as const;
+const names = ['zkload', 'zkfanout', 'zkfirst', 'zkfailover', 'physics'] as const;
 type ProgramName = (typeof names)[number];
 const execute = promisify(execFile);
 const startSecondsMax = 120;
 
-/** A server as the load programs see it. */
+/** A server, or several, as the load programs see them. */
 export interface Target {
+  /** host:port, or several of them with commas in between: connections are spread over them. */
   readonly address: string;
-  readonly pid: number;
+  readonly pids: readonly number[];
 }
+
+/** What is done to a leader, and who is left to notice. */
+export interface Loss {
+  readonly leader: Target;
+  /** The first has the session that is there before, the last gets the new one. */
+  readonly survivors: readonly Target[];
+  readonly signal: 'SIGKILL' | 'SIGSTOP' | 'SIGTERM';
+  /** A parent of its own for each loss. */
+  readonly parent: string;
+}
+
+const echoKeys = ['opsPerSecond', 'p50Us', 'p99Us'] as const;
+const fdatasyncKeys = [...echoKeys, 'p999Us'] as const;
+type EchoFigures = Readonly<Record<(typeof echoKeys)[number], number>>;
+type FdatasyncFigures = Readonly<Record<(typeof fdatasyncKeys)[number], number>>;
 
 export interface Load {
   readonly mode: string;
@@ -39,6 +57,8 @@ export interface Load {
   /** That many creates instead of a time. */
   readonly creates?: number;
   readonly timelineFile?: string;
+  /** So many requests a second, whether or not the server keeps up. */
+  readonly perSecond?: number;
 }
 
 /** Null where there is no C compiler. */
@@ -49,7 +69,16 @@ export async function compilePrograms(): Promise<Programs | null> {
     const source = join(repositoryRoot, 'bench', `${name}.c`);
     await runOrThrow('cc', ['-O2', '-o', join(benchDirectory, name), source]);
   }
+  const shim = ['-O2', '-shared', '-fPIC', '-o', slowFsyncLibrary];
+  await runOrThrow('cc', [...shim, join(repositoryRoot, 'bench', 'slow-fsync.c'), '-ldl']);
   return new Programs();
+}
+
+const slowFsyncLibrary = join(benchDirectory, 'slow-fsync.so');
+
+/** Environment in which each flush of a process takes so much longer (slow-fsync.c). */
+export function slowFsync(delayMs: number): Readonly<Record<string, string>> {
+  return { LD_PRELOAD: slowFsyncLibrary, SLOW_FSYNC_US: String(delayMs * 1000) };
 }
 
 export class Programs {
@@ -61,10 +90,11 @@ export class Programs {
   /** The same, and it can be told to end before its time. */
   startLoad(target: Target, load: Load): { finished: Promise<LoadFigures>; end(): void } {
     const args = [
-      ...['-h', target.address, '-P', String(target.pid), '-m', load.mode, '-p', load.parent],
+      ...['-h', target.address, '-P', target.pids.join(), '-m', load.mode, '-p', load.parent],
       ...['-c', String(load.connections), '-o', String(load.outstanding)],
       ...['-t', String(load.seconds), '-w', String(load.warmSeconds)],
       ...(load.creates === undefined ? [] : ['-N', String(load.creates)]),
+      ...(load.perSecond === undefined ? [] : ['-R', String(load.perSecond)]),
       ...(load.timelineFile === undefined ? [] : ['-L', load.timelineFile]),
     ];
     const child = spawn(join(benchDirectory, 'zkload'), args, {
@@ -84,9 +114,19 @@ export class Programs {
   }
 
   async fanout(target: Target, watchers: number, shots: number): Promise<FanoutFigures> {
-    const args = ['-h', target.address, '-P', String(target.pid)];
+    const args = ['-h', target.address, '-P', target.pids.join()];
     const text = await this.#run('zkfanout', ...args, '-c', String(watchers), '-n', String(shots));
     return parseFanoutFigures(text);
+  }
+
+  /** Sends the signal, and tells when the survivors' clients were served again. */
+  async failover({ leader, survivors, signal, parent }: Loss): Promise<FailoverFigures> {
+    const text = await this.#run(
+      'zkfailover',
+      ...['-h', survivors.map((one) => one.address).join(), '-l', leader.address, '-p', parent],
+      ...['-k', leader.pids.join(), '-s', String(constants.signals[signal])],
+    );
+    return parseFailoverFigures(text);
   }
 
   /**
@@ -101,14 +141,14 @@ export class Programs {
     return wallMs;
   }
 
-  async echo(connections: number, seconds: number): Promise<Figures> {
+  async echo(connections: number, seconds: number): Promise<EchoFigures> {
     const args = ['echo', '-c', String(connections), '-t', String(seconds)];
-    return parseFigures(await this.#run('physics', ...args), ['opsPerSecond', 'p50Us', 'p99Us']);
+    return parseFigures(await this.#run('physics', ...args), echoKeys);
   }
 
-  async fdatasync(directory: string, seconds: number): Promise<Figures> {
+  async fdatasync(directory: string, seconds: number): Promise<FdatasyncFigures> {
     const text = await this.#run('physics', 'fdatasync', '-d', directory, '-t', String(seconds));
-    return parseFigures(text, ['opsPerSecond', 'p50Us', 'p99Us', 'p999Us']);
+    return parseFigures(text, fdatasyncKeys);
   }
 
   async #run(name: ProgramName, ...args: string[]): Promise<string> {

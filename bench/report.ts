@@ -3,9 +3,9 @@
  * `handMark` was written by people and stays.
  */
 import type { MachineClass } from './machine-class.js';
-import { matrix, type Metric, type Row } from './matrix.js';
+import { figureOf, matrix, type Group, type Metric, type Party, type Row } from './matrix.js';
 import type { Scale } from './options.js';
-import type { Results, Verdict } from './results.js';
+import { taken, valuesOf, type Figures, type Results, type Verdict } from './results.js';
 import type { Summary } from './statistics.js';
 
 export const handMark = '<!-- written by hand from here on; `npm run bench` keeps it -->';
@@ -47,29 +47,40 @@ function formatVerdicts(verdicts: readonly Verdict[]): string {
   return verdicts.map((verdict) => `${verdict.aim}: ${word(verdict)}`).join('; ');
 }
 
+/** A median with its spread; what is taken of all values otherwise, and how many there were. */
+function formatMetric(results: Results, row: Row, party: Party, metric: Metric): string {
+  const summary = results.summary(row, party, metric);
+  const value = results.value(row, party, metric);
+  if (metric.take === undefined || summary === null || value === null) {
+    return formatSummary(summary, metric.digits);
+  }
+  return `${formatNumber(value, metric.digits)} (of ${summary.count})`;
+}
+
 function tableLine(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
 function metricCells(results: Results, row: Row, metric: Metric): string[] | null {
-  const theirs = results.summary(row, 'apache', metric);
-  const ours = results.summary(row, 'zabra', metric);
+  const theirs = results.value(row, 'apache', metric);
+  const ours = results.value(row, 'zabra', metric);
   if (theirs === null && ours === null) return null;
   const ratio = results.ratio(row, metric);
   return [
     `${metric.label}, ${metric.unit}`,
-    formatSummary(theirs, metric.digits),
-    formatSummary(ours, metric.digits),
+    formatMetric(results, row, 'apache', metric),
+    formatMetric(results, row, 'zabra', metric),
     ratio === null ? '–' : formatNumber(ratio, 2),
     formatVerdicts(results.verdicts(row, metric)),
   ];
 }
 
-function comparison(subject: Subject): string[] {
+/** Without any figure of these groups: null. */
+function comparison(subject: Subject, groups: readonly Group[]): string[] | null {
   const heads = ['row', 'figure', subject.apacheTitle, 'Zabra', 'Zabra / Apache', 'aim'];
   const lines = [tableLine(heads), '|---|---|--:|--:|--:|---|'];
   for (const row of matrix) {
-    if (row.group === 'machine') continue;
+    if (!groups.includes(row.group)) continue;
     let name = `\`${row.id}\``;
     for (const metric of row.metrics) {
       const cells = metricCells(subject.results, row, metric);
@@ -78,7 +89,16 @@ function comparison(subject: Subject): string[] {
       name = '';
     }
   }
-  return lines;
+  return lines.length > 2 ? lines : null;
+}
+
+/** Under their headings; what was not measured has none. */
+function comparisons(subject: Subject): readonly (readonly [heading: string, lines: string[]])[] {
+  const all = [
+    ['One server', comparison(subject, ['steady', 'dataset'])],
+    ['Three servers as one ensemble', comparison(subject, ['ensemble'])],
+  ] as const;
+  return all.flatMap(([heading, lines]) => (lines === null ? [] : [[heading, lines] as const]));
 }
 
 function machineTable(results: Results): string[] {
@@ -97,14 +117,39 @@ function machineTable(results: Results): string[] {
   return lines;
 }
 
+function ensembleMethod(scale: Scale): string[] {
+  return [
+    '- `ens-…`: three servers of one kind on this machine and one zoo.cfg for all of them, that of ' +
+      'the single servers with `server.1` to `server.3`, `initLimit=10` and `syncLimit=5`. Fresh ' +
+      'directories for the rows of load, for those with the slow disk, for those whose servers go ' +
+      'and come back and for `ens-join`; warmed like a single server, through all three. CPU is ' +
+      'the sum of the three.',
+    '- `ens-kill`, `ens-stop`, `ens-handover`: `bench/zkfailover.c`. One session on a survivor writes ' +
+      'all the time, eight on all three servers once in 20 ms each; half a second later the signal ' +
+      'is sent and another session is begun on the other survivor. Who is cut off tries the ' +
+      'survivors in turn every 2 ms. A write counts as the first one when its zxid is of a later ' +
+      'epoch than those before the signal. All servers are back and in sync before the next one ' +
+      `goes. Times in each round: ${scale.kills} kills, ${scale.handovers} hand-overs, one stop` +
+      `${scale.failureTickMs === 2_000 ? '' : ` (with tickTime=${scale.failureTickMs})`}.`,
+    `- \`ens-behind\`: ${formatNumber(scale.behindTxns, 0)} creates are missed. \`ens-join\`: ` +
+      `${formatNumber(scale.joinZnodes, 0)} znodes of 100 bytes; 500 writes a second go to the ` +
+      'other two servers, each at its moment, and latencies run from that moment. In sync is who ' +
+      'says `Mode: follower` and the zxid of the leader to `srvr`, asked every 5 ms.',
+    '- `ens-fsync-2ms`: `bench/slow-fsync.c`, loaded into all three servers, lets every fsync and ' +
+      'fdatasync (and every write with RWF_DSYNC) sleep for 2 ms first.',
+  ];
+}
+
 function method({ scale, machine, apacheTitle }: Subject): string[] {
   const rows = matrix.filter((row) => row.group !== 'machine');
   return [
     `- Machine: ${machine.computer}; data on ${machine.filesystem}; Node ${machine.node}, ` +
       `${machine.java}. Servers and client share the machine and are not pinned to cores.`,
-    `- ${scale.rounds} rounds; in each: the machine by itself, then the rows of load on Apache and ` +
-      'on Zabra, then the rows of the large tree on Apache and on Zabra. The table has the median ' +
-      'of the rounds and, in brackets, the least and the greatest. Ratios are of medians.',
+    `- ${scale.rounds} rounds; in each: the machine by itself, then the rows of load on Apache and on ` +
+      'Zabra, then the rows of the large tree on Apache and on Zabra, then the ensembles of Apache ' +
+      'and of Zabra. The table has the median of the rounds and, in brackets, the least and the ' +
+      'greatest; a p95 or a worst is that of all values of all rounds, with their number. Ratios ' +
+      'are of what the table shows.',
     `- ${apacheTitle} from its own jars with \`-Xmx1g\`, Zabra as \`bin/zabra server\`, both on the ` +
       'same zoo.cfg: `tickTime=2000`, `maxClientCnxns=0`, `forceSync=yes`, ' +
       '`admin.enableServer=false`, everything else at its default (preallocation 64 MB, snapCount ' +
@@ -121,6 +166,7 @@ function method({ scale, machine, apacheTitle }: Subject): string[] {
       'connections create and delete in turn; latencies of creates in slices of 50 ms are laid over ' +
       'the times at which the snapshot file was begun and finished. The turn of the event loop is ' +
       'told by a probe loaded into the process (up to 1 ms too much).',
+    ...ensembleMethod(scale),
     ...rows.map((row) => `- \`${row.id}\`: ${row.what}.`),
   ];
 }
@@ -135,6 +181,10 @@ const caveats: readonly string[] = [
     'Each server starts on the directory that it wrote itself.',
   'RSS of a JVM holds garbage that it has not collected yet and memory it may never give back; the ' +
     'figure after a forced full collection is there beside it.',
+  'Three servers and their clients share the cores, too: an ensemble here is bound by the CPU time ' +
+    'that all three need for a request together; on machines of their own it would not be.',
+  'Client libraries wait before they come back to a server (up to a second in the Java client): what ' +
+    '`ens-kill` shows is when the servers would have served, not when such a client asks.',
   'fdatasync is what the virtual or real disk of this machine makes of it (see the first table); on ' +
     'slower disks the ratios of the create rows approach 1.',
 ];
@@ -149,8 +199,7 @@ function generated(subject: Subject): string {
     ...subject.missing.map((sentence) => `${sentence}.\n`),
     '## Results',
     '',
-    ...comparison(subject),
-    '',
+    ...comparisons(subject).flatMap(([heading, lines]) => [`### ${heading}`, '', ...lines, '']),
     '## The machine by itself, in the same run',
     '',
     ...machineTable(subject.results),
@@ -174,7 +223,7 @@ export function renderReport(subject: Subject, existing: string | null): string 
   return `${generated(subject)}\n${byHand}`;
 }
 
-/** For the terminal: the two tables, columns aligned. */
+/** For the terminal: the tables, columns aligned. */
 export function renderTables(subject: Subject): string {
   const aligned = (lines: readonly string[]): string => {
     const rows = lines
@@ -192,16 +241,16 @@ export function renderTables(subject: Subject): string {
       )
       .join('\n');
   };
-  return `${aligned(machineTable(subject.results))}\n\n${aligned(comparison(subject))}`;
+  const tables = [machineTable(subject.results), ...comparisons(subject).map(([, lines]) => lines)];
+  return tables.map(aligned).join('\n\n');
 }
 
 /** One line of progress. */
-export function describeFigures(row: Row, figures: Readonly<Record<string, number>>): string {
-  const shown = row.metrics
-    .filter((metric) => figures[metric.key] !== undefined)
-    .map((metric) => {
-      const value = formatNumber(figures[metric.key] ?? 0, metric.digits);
-      return `${metric.label} ${value} ${metric.unit}`;
-    });
-  return `${row.id.padEnd(13)} ${shown.join(', ')}`;
+export function describeFigures(row: Row, figures: Figures): string {
+  const shown = row.metrics.flatMap((metric) => {
+    const value = taken(metric, valuesOf(figures[figureOf(metric)] ?? []));
+    if (value === null) return [];
+    return [`${metric.label} ${formatNumber(value, metric.digits)} ${metric.unit}`];
+  });
+  return `${row.id.padEnd(23)} ${shown.join(', ')}`;
 }

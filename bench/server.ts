@@ -1,13 +1,15 @@
 /**
  * A server under measurement: a child process on a directory of its own, with nothing around it that
  * would cost it time. It counts as started when a getData was answered, which is also how long its
- * start took.
+ * start took. Members of an ensemble (ensemble.ts) answer when enough of them are there, so starting
+ * one and waiting for it are two things.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../test/support/machine.js';
-import { parseResidentBytes } from './figures.js';
+import { fourLetterWord, type Address } from '../test/support/four-letter.js';
+import { parseResidentBytes, parseServing, type Serving } from './figures.js';
 import type { Peer } from './peers.js';
 import type { Programs, Target } from './programs.js';
 
@@ -22,6 +24,8 @@ const commonSettings: Readonly<Record<string, string>> = {
 export interface StartOptions {
   /** Holds zoo.cfg, the output and `data`. */
   readonly workDir: string;
+  /** The same again for a server that comes back; any free one when not given. */
+  readonly port?: number;
   readonly settings?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   /** What has to be readable for the server to count as started. */
@@ -36,35 +40,41 @@ process.once('exit', () => {
 
 export class BenchServer implements Target {
   readonly address: string;
+  readonly port: number;
   readonly pid: number;
   readonly dataDir: string;
-  /** From starting the process to the first answer. */
-  readonly startMs: number;
+  /** Resolves when the process is gone, however it went. */
+  readonly exited: Promise<void>;
+  readonly #title: string;
   readonly #child: ChildProcess;
-  readonly #exited: Promise<void>;
   readonly #outputFile: string;
+  /** Wall clock, as the load programs tell it. */
+  readonly #spawnedMs: number;
+  #startMs = 0;
 
-  private constructor(parts: {
-    readonly address: string;
-    readonly dataDir: string;
-    readonly startMs: number;
-    readonly child: ChildProcess;
-    readonly exited: Promise<void>;
-    readonly outputFile: string;
-  }) {
-    this.address = parts.address;
-    this.dataDir = parts.dataDir;
-    this.startMs = parts.startMs;
-    this.#child = parts.child;
-    this.pid = parts.child.pid ?? 0;
-    this.#exited = parts.exited;
-    this.#outputFile = parts.outputFile;
+  /** Starts the process and waits until it answers; one that does not is no more when this rejects. */
+  static async start(peer: Peer, programs: Programs, options: StartOptions): Promise<BenchServer> {
+    const server = BenchServer.spawn(peer, {
+      ...options,
+      port: options.port ?? (await freePort()),
+    });
+    try {
+      await server.untilAnswering(programs, options.path);
+    } catch (error) {
+      await server.kill();
+      throw error;
+    }
+    return server;
   }
 
-  static async start(peer: Peer, programs: Programs, options: StartOptions): Promise<BenchServer> {
-    const { workDir } = options;
+  /** Only starts the process. */
+  static spawn(peer: Peer, options: StartOptions & { readonly port: number }): BenchServer {
+    return new BenchServer(peer, options);
+  }
+
+  private constructor(peer: Peer, options: StartOptions & { readonly port: number }) {
+    const { workDir, port } = options;
     const dataDir = join(workDir, 'data');
-    const port = await freePort();
     mkdirSync(dataDir, { recursive: true });
     const settings = { dataDir, clientPort: String(port), ...commonSettings, ...options.settings };
     const configFile = join(workDir, 'zoo.cfg');
@@ -73,7 +83,7 @@ export class BenchServer implements Target {
     const [program = '', ...args] = peer.command(configFile, workDir);
     const outputFile = join(workDir, 'output.log');
     const output = openSync(outputFile, 'a');
-    const spawnedMs = Date.now();
+    this.#spawnedMs = Date.now();
     const child = spawn(program, args, {
       cwd: workDir,
       env: { ...process.env, ...options.env },
@@ -81,7 +91,7 @@ export class BenchServer implements Target {
     });
     closeSync(output);
     living.add(child);
-    const exited = new Promise<void>((resolve) => {
+    this.exited = new Promise<void>((resolve) => {
       const ended = (): void => {
         living.delete(child);
         resolve();
@@ -89,20 +99,46 @@ export class BenchServer implements Target {
       child.once('error', ended);
       child.once('exit', ended);
     });
-    const address = `127.0.0.1:${port}`;
+    this.address = `127.0.0.1:${port}`;
+    this.port = port;
+    this.pid = child.pid ?? 0;
+    this.dataDir = dataDir;
+    this.#title = peer.title;
+    this.#child = child;
+    this.#outputFile = outputFile;
+  }
+
+  get pids(): readonly number[] {
+    return [this.pid];
+  }
+
+  /** From starting the process to the first answer. */
+  get startMs(): number {
+    return this.#startMs;
+  }
+
+  /** Until a getData of `path` is answered; throws when the process ends before that. */
+  async untilAnswering(programs: Programs, path = '/'): Promise<void> {
     const waiting = new AbortController();
-    void exited.then(() => {
-      waiting.abort(new Error(`${peer.title} ended as it was started`));
+    void this.exited.then(() => {
+      waiting.abort(new Error(`${this.#title} ended as it was started`));
     });
     try {
-      const path = options.path ?? '/';
-      const answeredMs = await programs.firstAnswerMs(address, path, waiting.signal);
-      const startMs = answeredMs - spawnedMs;
-      return new BenchServer({ address, dataDir, startMs, child, exited, outputFile });
+      const answeredMs = await programs.firstAnswerMs(this.address, path, waiting.signal);
+      this.#startMs = answeredMs - this.#spawnedMs;
     } catch (error) {
-      child.kill('SIGKILL');
       const reason: unknown = waiting.signal.aborted ? waiting.signal.reason : error;
-      throw new Error(`${String(reason)}\n${lastLines(outputFile)}`, { cause: error });
+      throw new Error(`${String(reason)}\n${this.lastOutput()}`, { cause: error });
+    }
+  }
+
+  /** Its role and the last zxid it knows; null while it does not serve. */
+  async serving(): Promise<Serving | null> {
+    try {
+      return parseServing(await fourLetterWord(this.#listener, 'srvr', 2_000));
+    } catch {
+      // nobody listens yet, or nobody answers
+      return null;
     }
   }
 
@@ -115,10 +151,19 @@ export class BenchServer implements Target {
     return lastLines(this.#outputFile);
   }
 
+  /** The process, not what came of it: see `exited`. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** kill -9, which is how every server here ends: nothing may depend on a clean stop. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
-    await this.#exited;
+    await this.exited;
+  }
+
+  get #listener(): Address {
+    return { host: '127.0.0.1', port: this.port };
   }
 }
 

@@ -2,7 +2,7 @@
  * The rows of load on one server process: first it is warmed, then reads, then writes, the heaviest
  * last, because the tree that it leaves behind is larger the faster the server was.
  */
-import type { Programs, Load } from './programs.js';
+import type { Programs, Load, Target } from './programs.js';
 import type { Scale } from './options.js';
 import type { Figures } from './results.js';
 import { median } from './statistics.js';
@@ -16,7 +16,7 @@ export interface RowContext {
   report(rowId: string, figures: Figures): void;
 }
 
-interface LoadRow {
+export interface LoadRow {
   readonly id: string;
   readonly mode: string;
   readonly connections: number;
@@ -42,24 +42,24 @@ const afterFanout: readonly LoadRow[] = [
 ];
 
 /** Reads, updates, creates and deletes, so that no row meets code that has never run. */
-export async function warm(
-  programs: Programs,
-  server: BenchServer,
-  seconds: number,
-): Promise<void> {
+export async function warm(programs: Programs, target: Target, seconds: number): Promise<void> {
   const half: Omit<Load, 'mode' | 'parent'> = {
     connections: 16,
     outstanding: 4,
     seconds: seconds / 2,
     warmSeconds: 0,
   };
-  await programs.load(server, { ...half, mode: 'mix:50', parent: '/warm-mix' });
-  await programs.load(server, { ...half, mode: 'delcreate', parent: '/warm-create' });
+  await programs.load(target, { ...half, mode: 'mix:50', parent: '/warm-mix' });
+  await programs.load(target, { ...half, mode: 'delcreate', parent: '/warm-create' });
 }
 
-async function runLoadRow(context: RowContext, server: BenchServer, row: LoadRow): Promise<void> {
-  if (!context.isWanted(row.id)) return;
-  const figures = await context.programs.load(server, {
+/** What the row's keys say, and what it cost the servers. */
+export async function measureLoad(
+  context: RowContext,
+  target: Target,
+  row: LoadRow,
+): Promise<Figures> {
+  const figures = await context.programs.load(target, {
     mode: row.mode,
     connections: row.connections,
     outstanding: row.outstanding,
@@ -68,10 +68,15 @@ async function runLoadRow(context: RowContext, server: BenchServer, row: LoadRow
     parent: `/${row.id}`,
   });
   const wanted = row.keys.map((key) => [key, figures[key]] as const);
-  context.report(row.id, {
+  return {
     ...Object.fromEntries(wanted),
     cpuUsPerOp: figures.serverCpuUs / figures.operations,
-  });
+  };
+}
+
+async function runLoadRow(context: RowContext, server: BenchServer, row: LoadRow): Promise<void> {
+  if (!context.isWanted(row.id)) return;
+  context.report(row.id, await measureLoad(context, server, row));
 }
 
 async function runFanout(context: RowContext, server: BenchServer): Promise<void> {

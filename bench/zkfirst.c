@@ -9,6 +9,8 @@
 #include <sys/time.h>
 
 #define RETRY_US 5000
+/* A server that is being started may take a connection and forget it. */
+#define ATTEMPT_SECONDS 1
 static int is_ready, is_answered;
 
 static void on_frame(void *of, const uint8_t *frame, int length) {
@@ -21,7 +23,7 @@ static void on_frame(void *of, const uint8_t *frame, int length) {
 static int is_answering(const host *server, const char *path) {
   int fd = open_socket(server);
   if (fd < 0) return 0;
-  struct timeval limit = {.tv_sec = 30};
+  struct timeval limit = {.tv_sec = ATTEMPT_SECONDS};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   buffer in = {0}, out = {0};
   is_ready = is_answered = 0;

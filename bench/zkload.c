@@ -16,7 +16,9 @@
  *     turn, so the tree does not grow: latencies are those of the creates)
  * -T  session timeout in ms
  * -N  number of creates, then stop (bulk load; no warm-up and no time limit)
- * -P  pid of the server: its CPU time over what is measured is told too
+ * -R  requests per second, all connections together, in place of as many as are answered: each has
+ *     its moment, and its latency runs from that moment, whether or not a connection was free
+ * -P  pid[,pid...] of the servers: their CPU time over what is measured is told too
  * -L  file for a timeline: every 50 ms a line `<wall clock ms> <latency us>:<count> ...`
  *
  * SIGTERM ends the measurement early and properly. Prints one line of JSON. Exit code 1 when a
@@ -24,6 +26,7 @@
  */
 #include "zkwire.h"
 #include <signal.h>
+#include <sys/timerfd.h>
 
 enum mode { GET, SET, CREATE, DELCREATE, EXISTS, CHILDREN, MIX, MODES };
 static const char *const mode_names[MODES] = {"get",    "set",      "create", "delcreate",
@@ -31,6 +34,7 @@ static const char *const mode_names[MODES] = {"get",    "set",      "create", "d
 #define SLICE_NS 50000000ull
 #define PREPARE_AT_ONCE 500
 #define OUTSTANDING_MAX 4096
+#define SERVERS_MAX 64
 
 typedef struct {
   int fd, index, outstanding, is_ready, is_blocked;
@@ -42,15 +46,15 @@ typedef struct {
 } connection;
 
 static struct {
-  int connections, outstanding, value_bytes, keys, read_percent, timeout_ms, server_pid;
-  double seconds, warm_seconds;
+  int connections, outstanding, value_bytes, keys, read_percent, timeout_ms;
+  double seconds, warm_seconds, rate;
   long bulk;
   enum mode mode;
   const char *parent, *timeline;
-} options = {16, 1, 100, 1000, 50, 30000, 0, 5, 1, 0, GET, "/zkload", NULL};
+} options = {16, 1, 100, 1000, 50, 30000, 5, 1, 0, 0, GET, "/zkload", NULL};
 
-static host hosts[64];
-static int host_count, poller;
+static host hosts[SERVERS_MAX];
+static int host_count, pids[SERVERS_MAX], pid_count, poller;
 static int32_t ring_mask;
 static connection *connections;
 static uint8_t value[1 << 20];
@@ -66,6 +70,8 @@ static histogram latencies, slice;
 static FILE *timeline;
 static uint64_t slice_end_ns;
 static volatile sig_atomic_t is_told_to_end;
+static int pace_timer = -1, next_connection;
+static uint64_t due_ns, interval_ns;
 
 static void on_signal(int signal_number) {
   (void)signal_number;
@@ -178,8 +184,29 @@ static void flush(connection *c) {
   if (written < 0) lose(c);
   else want(c, !written);
 }
+/* Whatever is due by now, on the connections that have room, in turn. */
+static void issue_due(void) {
+  uint64_t now = now_ns();
+  for (int full = 0; due_ns <= now && full < options.connections;) {
+    connection *c = &connections[next_connection];
+    next_connection = (next_connection + 1) % options.connections;
+    if (c->fd < 0 || c->outstanding >= options.outstanding) {
+      full++;
+      continue;
+    }
+    full = 0;
+    issue_ns = due_ns;
+    issue(c);
+    flush(c);
+    due_ns += interval_ns;
+  }
+}
 static void refill(connection *c) {
   if (is_preparing || is_ending || is_told_to_end) return;
+  if (interval_ns) {
+    issue_due();
+    return;
+  }
   issue_ns = now_ns();
   while (c->outstanding < options.outstanding && !is_exhausted()) issue(c);
 }
@@ -188,6 +215,11 @@ static void pump(int timeout_ms) {
   int n = epoll_wait(poller, events, 256, timeout_ms);
   for (int i = 0; i < n; i++) {
     connection *c = events[i].data.ptr;
+    if (!c) {
+      uint64_t ticks;
+      if (read(pace_timer, &ticks, sizeof ticks) == sizeof ticks) refill(NULL);
+      continue;
+    }
     if (c->fd < 0) continue;
     if (events[i].events & EPOLLOUT) flush(c);
     if (c->fd >= 0 && events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
@@ -269,6 +301,23 @@ static void prepare(void) {
   for (int i = 1; i < options.connections; i++) finish_outstanding(&connections[i]);
 }
 
+static void start_pace(void) {
+  interval_ns = (uint64_t)(1e9 / options.rate);
+  due_ns = now_ns();
+  struct timespec every = {.tv_sec = (time_t)(interval_ns / 1000000000ull), .tv_nsec = (long)(interval_ns % 1000000000ull)};
+  struct itimerspec spec = {.it_interval = every, .it_value = every};
+  struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL};
+  pace_timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+  if (pace_timer < 0 || timerfd_settime(pace_timer, 0, &spec, NULL)) die("timer: %s", strerror(errno));
+  epoll_ctl(poller, EPOLL_CTL_ADD, pace_timer, &e);
+}
+
+static double server_cpu_us(void) {
+  double sum = 0;
+  for (int i = 0; i < pid_count; i++) sum += process_cpu_us(pids[i]);
+  return sum;
+}
+
 static void start_counting(void) {
   operations = 0;
   memset(&latencies, 0, sizeof latencies);
@@ -295,6 +344,7 @@ static void measure(void) {
   uint64_t from = start + (options.bulk ? 0 : (uint64_t)(options.warm_seconds * 1e9));
   uint64_t until = from + (uint64_t)(options.seconds * 1e9);
   double server_cpu = 0, client_cpu = 0;
+  if (options.rate > 0) start_pace();
   for (int i = 0; i < options.connections; i++) {
     refill(&connections[i]);
     flush(&connections[i]);
@@ -302,7 +352,7 @@ static void measure(void) {
   while (live && !is_told_to_end) {
     uint64_t t = now_ns();
     if (!is_counting && t >= from) {
-      server_cpu = process_cpu_us(options.server_pid);
+      server_cpu = server_cpu_us();
       client_cpu = own_cpu_us();
       from = now_ns();
       until = from + (uint64_t)(options.seconds * 1e9);
@@ -317,7 +367,7 @@ static void measure(void) {
     pump(20);
   }
   double seconds = (double)(now_ns() - from) / 1e9;
-  server_cpu = process_cpu_us(options.server_pid) - server_cpu;
+  server_cpu = server_cpu_us() - server_cpu;
   client_cpu = own_cpu_us() - client_cpu;
   if (is_counting && timeline) print_slice();
   drain();
@@ -342,8 +392,8 @@ static void set_mode(const char *text) {
 
 int main(int argc, char **argv) {
   int option;
-  char *servers = "127.0.0.1:2181";
-  while ((option = getopt(argc, argv, "h:c:o:t:w:s:k:p:m:T:N:P:L:")) != -1) switch (option) {
+  char *servers = "127.0.0.1:2181", *processes = "";
+  while ((option = getopt(argc, argv, "h:c:o:t:w:s:k:p:m:T:N:R:P:L:")) != -1) switch (option) {
       case 'h': servers = optarg; break;
       case 'c': options.connections = atoi(optarg); break;
       case 'o': options.outstanding = atoi(optarg); break;
@@ -355,7 +405,8 @@ int main(int argc, char **argv) {
       case 'm': set_mode(optarg); break;
       case 'T': options.timeout_ms = atoi(optarg); break;
       case 'N': options.bulk = atol(optarg); break;
-      case 'P': options.server_pid = atoi(optarg); break;
+      case 'R': options.rate = atof(optarg); break;
+      case 'P': processes = optarg; break;
       case 'L': options.timeline = optarg; break;
       default: return 2;
     }
@@ -363,9 +414,12 @@ int main(int argc, char **argv) {
   if (options.connections < 1 || options.keys < 1) die("-c and -k are at least 1");
   if (options.value_bytes < 0 || options.value_bytes > (int)sizeof value) die("-s 0..%zu", sizeof value);
   if (strlen(options.parent) > 256) die("-p is too long");
+  if (options.rate < 0 || (options.rate > 0 && options.bulk)) die("-R is positive and goes without -N");
   if (options.bulk && options.mode != CREATE) die("-N goes with -m create");
-  for (char *text = strtok(strdup(servers), ","); text && host_count < 64; text = strtok(NULL, ","))
+  for (char *text = strtok(strdup(servers), ","); text && host_count < SERVERS_MAX; text = strtok(NULL, ","))
     hosts[host_count++] = parse_host(text);
+  for (char *text = strtok(strdup(processes), ","); text && pid_count < SERVERS_MAX; text = strtok(NULL, ","))
+    pids[pid_count++] = atoi(text);
   if (options.timeline && !(timeline = fopen(options.timeline, "w"))) die("%s: %s", options.timeline, strerror(errno));
   memset(value, 'x', sizeof value);
   signal(SIGTERM, on_signal);

@@ -33,6 +33,7 @@
 #define OP_SET_DATA 5
 #define OP_GET_CHILDREN 8
 #define OP_SYNC 9
+#define OP_CLOSE_SESSION -11
 
 UNUSED __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *format, ...) {
   va_list arguments;
@@ -188,17 +189,36 @@ static int32_t get_int(const uint8_t *p) {
   return (int32_t)ntohl(x);
 }
 
+UNUSED static int64_t get_long(const uint8_t *p) {
+  return (int64_t)((uint64_t)(uint32_t)get_int(p) << 32 | (uint32_t)get_int(p + 4));
+}
+
 /* ---- requests ---- */
 
-UNUSED static void put_connect(buffer *b, int timeout_ms) {
-  uint8_t password[16] = {0};
+/* A session that is to go on: who it is, and what it has seen. All zeros: a new one. */
+typedef struct {
+  int64_t id, last_zxid;
+  uint8_t password[16];
+} session_identity;
+
+UNUSED static void put_reconnect(buffer *b, int timeout_ms, const session_identity *who) {
   size_t at = frame_begin(b);
   put_int(b, 0);
-  put_long(b, 0);
+  put_long(b, who->last_zxid);
   put_int(b, timeout_ms);
-  put_long(b, 0);
-  put_field(b, password, 16);
+  put_long(b, who->id);
+  put_field(b, who->password, 16);
   put_bool(b, 0);
+  frame_end(b, at);
+}
+UNUSED static void put_connect(buffer *b, int timeout_ms) {
+  const session_identity nobody = {0};
+  put_reconnect(b, timeout_ms, &nobody);
+}
+UNUSED static void put_close_session(buffer *b, int32_t xid) {
+  size_t at = frame_begin(b);
+  put_int(b, xid);
+  put_int(b, OP_CLOSE_SESSION);
   frame_end(b, at);
 }
 /* exists, getData, getChildren: path and the watch flag */
