@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -78,10 +78,56 @@ test('help lists the commands, help of a command tells it', async () => {
   const { code, out } = await run([]);
   assert.equal(code, 0);
   assert.ok(out.startsWith(`zabra ${shortVersion}\n`));
-  for (const name of ['up', 'server', 'purge', 'word', 'version']) {
+  for (const name of ['up', 'init', 'server', 'word', 'purge', 'recover', 'version']) {
     assert.match(out, new RegExp(`^ {2}${name} `, 'm'));
     assert.match((await run(['help', name])).out, new RegExp(`^zabra ${name}`));
     assert.match((await run([name, '--help'])).out, new RegExp(`^zabra ${name}`));
+  }
+});
+
+test('what was probably meant is told', async () => {
+  for (const [slip, hint] of [
+    [['unit'], /there is no command 'unit'; did you mean init\?$/m],
+    [['recovr'], /did you mean recover\?$/m],
+    [['frobnicate'], /zabra help lists them$/m],
+    [['up', '--server', '3'], /Unknown option '--server'; zabra help up tells them$/m],
+    [['init', '--out'], /zabra help init tells them$/m],
+    [['word', 'ruok', 'a:1', 'b'], /Unexpected argument 'b'; zabra help word tells them$/m],
+  ] as const) {
+    const { code, err } = await run(slip);
+    assert.equal(code, 2);
+    assert.match(err, hint);
+  }
+});
+
+test('the commands that the documents and the help show are there, with those options', async () => {
+  const root = new URL('../../', import.meta.url);
+  const shown: string[] = [];
+  for (const file of ['README.md', 'docs/operations.md']) {
+    const text = readFileSync(new URL(file, root), 'utf8');
+    const blocks = [...text.matchAll(/^```(?:sh|ini)\n(.*?)^```/gms)].map(
+      ([, block = '']) => block,
+    );
+    for (const line of blocks.join('').split('\n')) {
+      const [command = ''] = line.split(' # ');
+      const match = /(?:^|[ /])zabra ((?:[a-z]+\b).*)$/.exec(command.replace(/ +#.*$/, ''));
+      if (match?.[1] !== undefined) shown.push(match[1].trim());
+    }
+  }
+  for (const name of ['up', 'init', 'server', 'word', 'purge', 'recover']) {
+    const { out } = await run(['help', name]);
+    const examples = [...out.matchAll(/^ {2}zabra (.*)$/gm)].map(([, command = '']) => command);
+    assert.ok(examples.length > 0, `help ${name} has an example`);
+    shown.push(...examples.map((command) => command.replace(/ &$/, '')));
+  }
+  assert.ok(shown.length > 20, 'the documents show commands');
+  for (const command of shown) {
+    const [name = '', ...words] = command.split(/\s+/);
+    const { code, out } = await run([name, '--help']);
+    assert.equal(code, 0, command);
+    for (const option of words.filter((word) => word.startsWith('--'))) {
+      assert.ok(out.includes(option.replace(/=.*/, '')), `${command}: ${option}`);
+    }
   }
 });
 
@@ -216,7 +262,7 @@ test('wrong options are one line and exit code 2', async () => {
     ['server', 'a', 'b'],
     ['server', '--data', '/d', '--client-port', '70000'],
     ['up', '--port', 'x'],
-    ['up', 'status'],
+    ['up', 'again'],
     ['up', '--log-level', 'loud'],
     ['word', 'toolong'],
     ['word', 'ruok', 'nowhere'],
@@ -227,21 +273,6 @@ test('wrong options are one line and exit code 2', async () => {
     assert.equal(code, 2, argv.join(' '));
     assert.equal(err.trimEnd().split('\n').length, 1, err);
   }
-});
-
-test('up: one server on the loopback interface that can be asked everything', async () => {
-  await inFolder(async (folder) => {
-    const { code, out, started, stopped } = await run(['up', '--data', folder, '--port', '0']);
-    assert.equal(code, 0);
-    assert.equal(stopped, 1);
-    const [config] = started;
-    assert.ok(config);
-    assert.equal(config.clientPortAddress, '127.0.0.1');
-    assert.equal(config.dataDir, join(folder, '1'));
-    assert.equal(config.forceSync, true);
-    assert.ok(config.fourLetterWhitelist.has('wchc'));
-    assert.match(out, /server 1 listens on 127\.0\.0\.1:0, data in /);
-  });
 });
 
 test('up: when the port is taken the next free one is used, and told loudly', async () => {
@@ -258,23 +289,6 @@ test('up: when the port is taken the next free one is used, and told loudly', as
   } finally {
     holder.close();
   }
-});
-
-test('up: --fresh throws a server away, and nothing else', async () => {
-  await inFolder(async (folder) => {
-    const dataDir = join(folder, '1');
-    mkdirSync(join(dataDir, 'version-2'), { recursive: true });
-    writeFileSync(join(dataDir, 'version-2', 'log.1'), 'x');
-    const fresh = ['up', '--data', folder, '--port', '0', '--fresh'];
-    writeFileSync(join(dataDir, 'thesis.txt'), 'precious');
-    const refused = await run(fresh);
-    assert.equal(refused.code, 2);
-    assert.match(refused.err, /thesis\.txt is not a server's/);
-    assert.ok(existsSync(join(dataDir, 'version-2', 'log.1')));
-    rmSync(join(dataDir, 'thesis.txt'));
-    assert.equal((await run(fresh)).code, 0);
-    assert.ok(!existsSync(join(dataDir, 'version-2')));
-  });
 });
 
 test('word: asks and prints, says so when nobody answers', async () => {

@@ -2,7 +2,6 @@
  * `zabra log`: prints a transaction log, mends its checksums into a copy, cuts a copy at a zxid. With
  * the options, the lines and the exit codes of Apache's zkTxnLogToolkit.sh.
  */
-import { readSync } from 'node:fs';
 import { NodeDisk } from '../node/disk.js';
 import { javaTimeText } from '../node/java-time-text.js';
 import { MalformedError } from '../protocol/reader.js';
@@ -11,7 +10,7 @@ import { ToolError } from '../storage/tools/tool-error.js';
 import { chopLog, dumpLog, repairLog } from '../storage/tools/txn-log.js';
 import { parseArguments, UsageError } from './arguments.js';
 import type { Arguments } from './arguments.js';
-import { exitCodes, linePrinter } from './terminal.js';
+import { exitCodes, linePrinter, readLine } from './terminal.js';
 import type { Terminal } from './terminal.js';
 
 export const logUsage = `usage: zabra log [-dhrvc] <txn_log_file_name> (-z <zxid>)
@@ -100,16 +99,4 @@ function* asking(
     if (line === shown[0]) shown.shift();
     else yield line;
   }
-}
-
-/** One line of standard input; null at its end. */
-function readLine({ inputFd }: Terminal): string | null {
-  const byte = new Uint8Array(1);
-  const line: number[] = [];
-  while (readSync(inputFd, byte, 0, 1, null) === 1) {
-    const [value = 0] = byte;
-    if (value === 0x0a) return Buffer.from(line).toString('utf8');
-    line.push(value);
-  }
-  return line.length === 0 ? null : Buffer.from(line).toString('utf8');
 }

@@ -19,7 +19,9 @@ import type { Terminal } from './terminal.js';
 export const purgeUsage = `zabra purge DATALOGDIR [SNAPDIR] -n COUNT
 
 Deletes all but the newest COUNT snapshots (3 or more) and the logs that are older than all that the
-remaining ones need. DATALOGDIR and SNAPDIR are dataLogDir and dataDir of zoo.cfg.`;
+remaining ones need. DATALOGDIR and SNAPDIR are dataLogDir and dataDir of zoo.cfg.
+
+  zabra purge /var/lib/zabra -n 3`;
 
 /** Fewer could leave nothing whole behind: a snapshot is only known to be good when it was read. */
 const retainMin = 3;

@@ -28,7 +28,14 @@ ZOOCFGDIR, conf/, the working directory), and where there is none it is configur
 variables of the official image or by --data. -D's stand over the file.
 
   --check   read the configuration, tell what is wrong with it, start nothing
-  --print   print the values of these keys of zoo.cfg, one a line, start nothing`;
+  --print   print the values of these keys of zoo.cfg, one a line, start nothing
+
+  zabra server /var/lib/zabra/zoo.cfg
+  zabra server --data /var/lib/zabra --client-port 2181
+
+Ends with 0 after SIGTERM or SIGINT, 1 for an error that its last line tells, 2 when the
+configuration is wrong, 3 when the data directory cannot be used, 10 when the disk refuses what must
+be durable.`;
 
 export async function runServerCommand(
   argv: readonly string[],

@@ -2,6 +2,7 @@
  * What a command has of its surroundings: the environment, the two streams, the signals, and the
  * server that it may start. One place knows the real ones, so commands can be run by tests.
  */
+import { readSync } from 'node:fs';
 import type { Logger } from '../ports/logger.js';
 import type { ServerConfig } from '../server/config/config.js';
 
@@ -27,7 +28,7 @@ export interface Terminal {
   /** Where answers to questions are read from. */
   readonly inputFd: number;
   readonly startServer: StartServer;
-  /** Resolves with the first signal that asks the process to end; a second one ends it at once. */
+  /** Resolves with the first signal that asks the process to end; a later one ends it at once. */
   untilStopped(): Promise<string>;
   /** From now on an error that nobody caught is told and ends the process. */
   onCrash(tell: (error: Error) => void): void;
@@ -45,6 +46,9 @@ export const exitCodes = {
 
 const interrupted = 130;
 
+/** One Ctrl-C comes twice under npm: from the terminal, and passed on by npm. */
+const sameSignalMs = 500;
+
 const printedCharsMax = 65_536;
 
 /** Gathers what is printed piece by piece into larger writes. */
@@ -61,6 +65,18 @@ export function linePrinter(terminal: Terminal): { print(text: string): void; fl
     },
     flush,
   };
+}
+
+/** One line of standard input; null at its end. */
+export function readLine({ inputFd }: Terminal): string | null {
+  const byte = new Uint8Array(1);
+  const line: number[] = [];
+  while (readSync(inputFd, byte, 0, 1, null) === 1) {
+    const [value = 0] = byte;
+    if (value === 0x0a) return Buffer.from(line).toString('utf8');
+    line.push(value);
+  }
+  return line.length === 0 ? null : Buffer.from(line).toString('utf8');
 }
 
 /** Whoever read our output has had enough: that is no failure. */
@@ -85,10 +101,11 @@ export const processTerminal: Terminal = {
   },
   untilStopped: () =>
     new Promise((resolve) => {
-      let first: string | null = null;
+      let firstMs: number | null = null;
       const onSignal = (signal: NodeJS.Signals): void => {
-        if (first !== null) process.exit(interrupted);
-        first = signal;
+        const nowMs = performance.now();
+        if (firstMs !== null && nowMs - firstMs > sameSignalMs) process.exit(interrupted);
+        firstMs ??= nowMs;
         resolve(signal);
       };
       process.on('SIGINT', onSignal);

@@ -1,16 +1,14 @@
 /**
  * One server of `zabra up` as a child process. It is wanted until it is stopped: when it dies it is
- * started again, the sooner the longer it had lived, so that a server that cannot start does not
- * keep the machine busy and one that was killed is back at once.
+ * started again, at once when it had served, later and later while it does not come to that: a
+ * server that cannot start must not keep the machine busy.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
-const firstPauseMs = 500;
+const firstPauseMs = 250;
 const longestPauseMs = 15_000;
-/** Who lived as long had a good start. */
-const soundLifeMs = 10_000;
 const stopTimeoutMs = 10_000;
 
 const program = join(import.meta.dirname, '..', '..', 'bin', 'zabra');
@@ -22,6 +20,10 @@ export interface ChildOptions {
   readonly logFile: string;
   /** Further arguments of `zabra server`. */
   readonly arguments: readonly string[];
+  /** Before each life: what it needs is there. */
+  prepare?(): void;
+  /** It has begun a life. */
+  onStart?(): void;
   /** It ended by itself; it starts again after `pauseMs`. */
   onDeath(reason: string, pauseMs: number): void;
 }
@@ -33,6 +35,8 @@ export class ServerChild {
   #pauseMs = firstPauseMs;
   #restart: NodeJS.Timeout | null = null;
   #isWanted = false;
+  #starts = 0;
+  #hasServed = false;
 
   constructor(options: ChildOptions) {
     this.#options = options;
@@ -47,8 +51,50 @@ export class ServerChild {
     return this.#child?.pid ?? null;
   }
 
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1);
+  }
+
+  /** It lives, and has not been seen to serve yet. */
+  get isStarting(): boolean {
+    return this.#child !== null && !this.#hasServed;
+  }
+
+  /** It was seen to serve: whatever ends it now, it can start. */
+  served(): void {
+    this.#hasServed = true;
+    this.#pauseMs = firstPauseMs;
+  }
+
   start(): void {
     this.#isWanted = true;
+    this.#starts++;
+    this.#hasServed = false;
+    try {
+      this.#options.prepare?.();
+      this.#spawn();
+    } catch (error) {
+      // its folder is gone, the disk is full: another time, perhaps
+      this.#onDeath(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    this.#options.onStart?.();
+  }
+
+  /** Resolves when it is gone. */
+  async stop(): Promise<void> {
+    this.#isWanted = false;
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    const child = this.#child;
+    if (child === null) return;
+    child.kill('SIGTERM');
+    // one that was paused hears nothing else
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    await this.#ended;
+    clearTimeout(timer);
+  }
+
+  #spawn(): void {
     const { configFile, logFile, arguments: more } = this.#options;
     const output = openSync(logFile, 'a');
     const child = spawn(
@@ -66,13 +112,12 @@ export class ServerChild {
     );
     closeSync(output);
     this.#child = child;
-    const startedMs = performance.now();
     this.#ended = new Promise((resolve) => {
       const onEnd = (reason: string): void => {
         if (this.#child !== child) return;
         this.#child = null;
         resolve();
-        if (this.#isWanted) this.#onDeath(reason, performance.now() - startedMs);
+        if (this.#isWanted) this.#onDeath(reason);
       };
       child.once('error', (error) => {
         onEnd(error.message);
@@ -83,21 +128,7 @@ export class ServerChild {
     });
   }
 
-  /** Resolves when it is gone. */
-  async stop(): Promise<void> {
-    this.#isWanted = false;
-    if (this.#restart !== null) clearTimeout(this.#restart);
-    const child = this.#child;
-    if (child === null) return;
-    child.kill('SIGTERM');
-    // one that was paused hears nothing else
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
-    await this.#ended;
-    clearTimeout(timer);
-  }
-
-  #onDeath(reason: string, livedMs: number): void {
-    if (livedMs >= soundLifeMs) this.#pauseMs = firstPauseMs;
+  #onDeath(reason: string): void {
     const pauseMs = this.#pauseMs;
     this.#pauseMs = Math.min(2 * pauseMs, longestPauseMs);
     this.#restart = setTimeout(() => {
@@ -107,7 +138,9 @@ export class ServerChild {
   }
 
   #lastWords(): string {
-    const last = endOf(this.#options.logFile).trimEnd().split('\n').pop() ?? '';
+    const { logFile } = this.#options;
+    if (!existsSync(logFile)) return '';
+    const last = endOf(logFile).trimEnd().split('\n').pop() ?? '';
     return last === '' ? '' : `: ${last}`;
   }
 }

@@ -1,42 +1,68 @@
 /**
- * `zabra up`, which is `npm start`: a ZooKeeper on this machine without any configuration, one durable
- * server or an ensemble that grows from the same folder. It listens on the loopback interface only,
- * which is why every four-letter word may be open.
+ * `zabra up`, which is `npm start`: a ZooKeeper on this machine without any configuration, an ensemble
+ * that outlives the death of any one of its servers, or one server alone. It listens on the loopback
+ * interface only, which is why every four-letter word may be open.
  */
-import type { ClosableLogger } from '../node/logger.js';
-import { configOf } from '../server/config/config.js';
-import type { ServerConfig } from '../server/config/config.js';
-import { fourLetterWords } from '../server/commands/four-letter-words.js';
-import { compatibleVersion, packageVersion } from '../server/version.js';
 import { numberOf, parseArguments, UsageError } from './arguments.js';
 import type { Arguments } from './arguments.js';
-import { loggerFor, loggingValues } from './logging.js';
+import { loggerFor } from './logging.js';
 import { exitCodeOf, reasonOf } from './server-command.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
+import { stopUp, tellUpStatus } from './up-elsewhere.js';
+import { runEnsemble } from './up-ensemble.js';
 import { sizes, UpFolder, type Size } from './up-folder.js';
-import { ensembleSpan, firstEnsemblePort, host, portFrom } from './up-ports.js';
 
-export const upUsage = `zabra up [--servers 1|3|5] [--port N] [--data DIR] [--fresh] [--log-level LEVEL]
+export const upUsage = `zabra up [--servers 1|3|5|7] [--port N] [--data DIR] [--fresh] [--log-level LEVEL]
+zabra up status [--data DIR]
+zabra up stop [--data DIR]
 
-Runs a ZooKeeper on 127.0.0.1, with its data in ./zabra-data, until Ctrl-C. Started again it finds
-its data; --fresh throws the data away first.
+Runs three ZooKeeper servers on 127.0.0.1, with their data in ./zabra-data, until Ctrl-C. A server
+that dies is started again. Started again it finds its data. On a terminal it shows a table, in a
+pipe it prints a line for each change; the first line is the connect string.
 
-  --servers  1, which listens on 2181; or 3 or 5: an ensemble, each server a process of its own that is
-             started again when it dies. Clients connect to 2191, 2192, 2193 …; the servers talk to each
-             other on 2201 … and 2211 …. Without it: as many as the data is of, at first 1. One server
-             grows into three and three into five with all their data; nothing shrinks.
-  --port     the first port to use; 0: any free ones`;
+  status     the table of one that runs, from another terminal; ends with 0 when all is well
+  stop       stops one that runs; returns when all its servers have stopped
 
-const defaultPort = 2181;
+  --servers  how many, 3 unless the data is of more. One server grows into three, three into five
+             with all their data; nothing shrinks. 1: one server alone, without an ensemble
+  --port     the first port for clients, 2191 (2181 for one server); 0: any free ones. The servers
+             talk to each other on the ports 10 and 20 above; their AdminServers have 8081 and up,
+             with --port those 30 above. A port that is taken is passed over, and that is told
+  --data     the folder, ./zabra-data: a folder for each server, with its data and its server.log
+  --fresh    throws the data away first
+  --log-level, --log-format  of the server.log: debug, info, warn, error; text, json
+
+  zabra up
+  zabra up --servers 5 --data /tmp/five --port 3000 &
+  zabra up status --data /tmp/five`;
+
+const defaultFolder = 'zabra-data';
+const defaultSize: Size = 3;
 
 export async function runUpCommand(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, {
-    values: ['port', 'data', 'servers', ...loggingValues],
+    values: ['port', 'data', 'servers', 'log-level', 'log-format'],
     flags: ['fresh'],
+    positionals: 1,
   });
+  const path = args.values.get('data') ?? defaultFolder;
+  const [verb] = args.positionals;
+  switch (verb) {
+    case undefined:
+      return await start(args, path, terminal);
+    case 'status':
+      return await tellUpStatus(path, terminal);
+    case 'stop':
+      return await stopUp(path, terminal);
+    default:
+      throw new UsageError(`'${verb}' is not 'status' or 'stop'; without a word it starts`);
+  }
+}
+
+async function start(args: Arguments, path: string, terminal: Terminal): Promise<number> {
   const chosenSize = sizeOf(args);
-  const port = numberOf(args, 'port', 0, 65535);
+  const firstPort = numberOf(args, 'port', 0, 65535);
   const logger = await loggerFor(args, 'warn');
   terminal.onCrash((error) => {
     logger.error('a bug ended this process', { error: error.stack ?? error.message });
@@ -44,12 +70,24 @@ export async function runUpCommand(argv: readonly string[], terminal: Terminal):
   const stopped = terminal.untilStopped();
   let folder: UpFolder | null = null;
   try {
-    folder = UpFolder.take(args.values.get('data') ?? 'zabra-data');
+    folder = UpFolder.take(path);
     if (args.flags.has('fresh')) folder.throwAway();
     const size = sizeFor(folder, chosenSize);
-    const given = { args, folder, port, logger, stopped };
-    if (size === 1) await runOne(given, terminal);
-    else await runSeveral({ ...given, size }, terminal);
+    if (folder.size === 0) {
+      folder.allowEmptyStart(size);
+    } else if (folder.isMissingAny(size)) {
+      // whoever only starts does without the code of a server, and is quicker
+      const { growEnsemble } = await import('./up-growth.js');
+      const tell = (line: string): void => {
+        terminal.complain(line);
+      };
+      await growEnsemble(folder, size, { logger, tell });
+    }
+    const serverArguments = ['log-level', 'log-format'].flatMap((name) => {
+      const value = args.values.get(name);
+      return value === undefined ? [] : [`--${name}`, value];
+    });
+    await runEnsemble({ size, folder, firstPort, arguments: serverArguments }, terminal, stopped);
     return exitCodes.finished;
   } catch (error) {
     terminal.complain(reasonOf(error));
@@ -74,76 +112,10 @@ function sizeOf(args: Arguments): Size | null {
  */
 function sizeFor(folder: UpFolder, chosen: Size | null): Size {
   const { size: found } = folder;
-  if (found === 0) return chosen ?? 1;
-  if (chosen === null || chosen >= found) return chosen ?? found;
+  const size = chosen ?? (found === 0 || found < defaultSize ? defaultSize : found);
+  if (size >= found) return size;
   throw new UsageError(
-    `${folder.path} holds the data of ${found} servers, and an ensemble cannot shrink yet: ` +
+    `${folder.path} holds the data of ${found} servers, and an ensemble cannot shrink: ` +
       `--servers ${found} starts it, --data names another folder, --fresh throws it away`,
   );
-}
-
-interface Given {
-  readonly args: Arguments;
-  readonly folder: UpFolder;
-  /** Null: the usual one, or the next that is free. */
-  readonly port: number | null;
-  readonly logger: ClosableLogger;
-  readonly stopped: Promise<unknown>;
-}
-
-/** In this process. */
-async function runOne(given: Given, terminal: Terminal): Promise<void> {
-  const { folder, logger, stopped } = given;
-  const dataDir = folder.serverFolder(1);
-  const port = given.port ?? (await portFrom(defaultPort, terminal));
-  const server = await terminal.startServer(configFor(dataDir, port), { logger });
-  terminal.print(
-    `Zabra ${packageVersion}, for clients a ZooKeeper ${compatibleVersion}\n` +
-      `server 1 listens on ${host}:${server.clientPort}, data in ${dataDir}\n` +
-      'Ctrl-C stops it\n',
-  );
-  await stopped;
-  await server.stop();
-  terminal.print('stopped\n');
-}
-
-async function runSeveral(
-  { args, folder, port, logger, stopped, size }: Given & { readonly size: Size },
-  terminal: Terminal,
-): Promise<void> {
-  if (args.values.has('log-file')) {
-    throw new UsageError(`--log-file is for one server: each of ${size} has its server.log`);
-  }
-  const firstPort = port ?? firstEnsemblePort;
-  if (firstPort > 65535 - ensembleSpan) {
-    throw new UsageError(`--port ${firstPort} leaves no ports for ${size} servers`);
-  }
-  // a single server does without: it would only start later
-  const { growEnsemble } = await import('./up-growth.js');
-  const { runEnsemble } = await import('./up-ensemble.js');
-  await growEnsemble(folder, size, {
-    logger,
-    tell: (line) => {
-      terminal.complain(line);
-    },
-  });
-  const loggingArguments = ['log-level', 'log-format'].flatMap((name) => {
-    const value = args.values.get(name);
-    return value === undefined ? [] : [`--${name}`, value];
-  });
-  await runEnsemble({ size, folder, firstPort, arguments: loggingArguments }, terminal, stopped);
-}
-
-/** A small log, purged now and then; everything may be asked, from this machine. */
-function configFor(dataDir: string, clientPort: number): ServerConfig {
-  return configOf({
-    dataDir,
-    clientPort,
-    clientPortAddress: host,
-    tickTimeMs: 2000,
-    preAllocBytes: 1024 * 1024,
-    autopurgePurgeIntervalHours: 1,
-    fourLetterWhitelist: new Set(fourLetterWords),
-    adminServerAddress: host,
-  });
 }

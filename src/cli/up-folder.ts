@@ -15,14 +15,15 @@ import {
 import { join, resolve } from 'node:path';
 import { lockDirectoryNow } from '../node/directory-lock.js';
 import { UsageError } from './arguments.js';
+import { propertyText } from './property-text.js';
 import { host, type ServerPorts } from './up-ports.js';
 
-export const sizes = [1, 3, 5] as const;
+export const sizes = [1, 3, 5, 7] as const;
 export type Size = (typeof sizes)[number];
 
 /** What a server, or `up` for it, writes into its folder; anything else is somebody's. */
 const ownNames =
-  /^(?:version-2(?:\.copy)?|myid|initialize|\.lock|zookeeper_server\.pid|zoo\.cfg|server\.log(?:\.1)?)$/;
+  /^(?:version-2(?:\.copy)?|myid|initialize|\.lock|zookeeper_server\.pid|zoo\.cfg(?:\.bak|\.dynamic.*)?|server\.log(?:\.1)?)$/;
 
 const history = /^(?:log|snapshot)\./;
 
@@ -68,6 +69,11 @@ export class UpFolder {
     return existsSync(folder) && readdirSync(folder).some((name) => history.test(name));
   }
 
+  /** Whether one of so many servers has no history yet. */
+  isMissingAny(count: number): boolean {
+    return Array.from({ length: count }, (_, index) => index + 1).some((sid) => !this.hasData(sid));
+  }
+
   /** The number of servers whose data is here, as one that `up` would have started; 0: none. */
   get size(): Size | 0 {
     const sids = this.#sids().filter((sid) => this.hasData(sid));
@@ -111,10 +117,15 @@ export class UpFolder {
     );
   }
 
-  /** Says, in Apache's way, that the server has not lost its data but never had any. */
-  allowEmptyStart(sid: number): void {
-    mkdirSync(this.serverFolder(sid), { recursive: true });
-    writeFileSync(join(this.serverFolder(sid), 'initialize'), '');
+  /**
+   * Where there is no data at all: says, in Apache's way, that these servers have not lost theirs but
+   * never had any.
+   */
+  allowEmptyStart(count: number): void {
+    for (let sid = 1; sid <= count; sid++) {
+      mkdirSync(this.serverFolder(sid), { recursive: true });
+      writeFileSync(join(this.serverFolder(sid), 'initialize'), '');
+    }
   }
 
   /** Writes what `zabra server` reads; returns the path of zoo.cfg. */
@@ -127,6 +138,11 @@ export class UpFolder {
     const file = join(folder, 'zoo.cfg');
     writeFileSync(file, zooCfg(folder, sid, ports));
     return file;
+  }
+
+  /** Somebody threw the folder of a running ensemble's server away: it begins anew, without data. */
+  mend(sid: number, ports: readonly ServerPorts[]): void {
+    if (!existsSync(join(this.serverFolder(sid), 'zoo.cfg'))) this.prepare(sid, ports);
   }
 
   /** The numbers that an ensemble of `up` can have and that have a folder. */
@@ -144,33 +160,24 @@ function emptyFolder(folder: string): void {
 }
 
 function zooCfg(folder: string, sid: number, ports: readonly ServerPorts[]): string {
+  const own = ports[sid - 1];
+  const members = ports.map(
+    ({ quorum, election }, index) => `server.${index + 1}=${host}:${quorum}:${election}`,
+  );
   const lines = [
     '# Written by `zabra up` at each start: what is changed here does not last.',
     'tickTime=2000',
-    'initLimit=10',
-    'syncLimit=5',
     `dataDir=${propertyText(folder)}`,
-    `clientPort=${ports[sid - 1]?.client ?? 0}`,
+    `clientPort=${own?.client ?? 0}`,
     `clientPortAddress=${host}`,
     'preAllocSize=1024',
+    // without its data, and without the file `initialize`, it has lost it: the others have it
+    'db.autocreate=false',
     'autopurge.purgeInterval=1',
     '4lw.commands.whitelist=*',
-    'admin.enableServer=false',
-    ...ports.map(
-      ({ quorum, election }, index) => `server.${index + 1}=${host}:${quorum}:${election}`,
-    ),
+    `admin.serverAddress=${host}`,
+    `admin.serverPort=${own?.admin ?? 0}`,
+    ...(members.length > 1 ? ['initLimit=10', 'syncLimit=5', ...members] : []),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-/** zoo.cfg is a Java properties file: backslashes and what is not ASCII are escaped. */
-function propertyText(text: string): string {
-  let escaped = '';
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (text[at] === '\\') escaped += '\\\\';
-    else if (code < 0x20 || code > 0x7e) escaped += `\\u${code.toString(16).padStart(4, '0')}`;
-    else escaped += text[at] ?? '';
-  }
-  return escaped;
 }

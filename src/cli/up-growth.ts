@@ -1,31 +1,19 @@
 /**
- * How an ensemble of `zabra up` gets new servers: one server grows into three, three into five, and
- * a server whose folder was deleted comes again.
+ * How an ensemble of `zabra up` gets new servers: one server grows into three, three into five, five
+ * into seven, and a server whose folder was deleted comes again.
  *
  * The naive way is to start the new ones empty. Two empty servers are a quorum of three: they may
  * agree on an empty history before the one with the data has said a word, and make it forget all it
  * knew. So a server never starts empty beside one that is not. While all of them are down, each new
  * one is given a copy of the newest history there is, which holds everything that was ever
- * acknowledged: then every quorum has it, whoever starts first. Only where there is no data at all may
- * servers begin with none, and the file `initialize` tells them so.
+ * acknowledged: then every quorum has it, whoever starts first.
  */
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { nodeWorld } from '../node/world.js';
 import type { Logger } from '../ports/logger.js';
 import { configOf } from '../server/config/config.js';
 import { openStorage } from '../server/server.js';
+import { copyHistory, flushPath } from './durable-copy.js';
 import type { UpFolder } from './up-folder.js';
 
 interface Holder {
@@ -44,9 +32,12 @@ export async function growEnsemble(
   const holders = sids.filter((sid) => folder.hasData(sid));
   const empty = sids.filter((sid) => !folder.hasData(sid));
   if (empty.length === 0) return;
-  if (holders.length === 0) {
-    for (const sid of empty) folder.allowEmptyStart(sid);
-    return;
+  const { size } = folder;
+  if (2 * holders.length <= size) {
+    around.tell(
+      `only ${holders.length} of ${size} servers' data is left: what nobody but the others had ` +
+        'written down is lost',
+    );
   }
   let newest: Holder | null = null;
   for (const sid of holders) {
@@ -88,30 +79,13 @@ async function historyOf(folder: UpFolder, sid: number, logger: Logger): Promise
 
 /** All of it or nothing, whenever the machine stops. */
 function copyData(folder: UpFolder, from: number, to: number): void {
-  const source = folder.dataFolder(from);
   const target = folder.dataFolder(to);
   const unfinished = `${target}.copy`;
   rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true });
-  for (const entry of readdirSync(source, { withFileTypes: true })) {
-    if (!entry.isFile() || entry.name === '.lock' || entry.name.endsWith('.tmp')) continue;
-    const copy = join(unfinished, entry.name);
-    copyFileSync(join(source, entry.name), copy, constants.COPYFILE_FICLONE);
-    flush(copy);
-  }
-  flush(unfinished);
+  copyHistory(folder.dataFolder(from), unfinished);
   // a folder without a history in it: there is nothing to lose
   if (existsSync(target)) rmSync(target, { recursive: true });
   renameSync(unfinished, target);
-  flush(folder.serverFolder(to));
-  flush(folder.path);
-}
-
-function flush(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  flushPath(folder.serverFolder(to));
+  flushPath(folder.path);
 }

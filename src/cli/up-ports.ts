@@ -10,27 +10,35 @@ export const host = '127.0.0.1';
 
 const portsTried = 100;
 
-/** The client ports of an ensemble begin here: one server alone has ZooKeeper's own. */
-export const firstEnsemblePort = 2191;
+/** ZooKeeper's own, for a server that is alone; an ensemble leaves it to what will stand before it. */
+const firstLonePort = 2181;
+const firstEnsemblePort = 2191;
+const firstAdminPort = 8081;
 
-/** From the client ports to those that the servers use among themselves. */
+/** From the client ports to those that the servers use among themselves, and to the admin ports. */
 const quorumOffset = 10;
 const electionOffset = 20;
-export const ensembleSpan = 2 * electionOffset;
+const adminOffset = 30;
+const span = adminOffset + quorumOffset;
 
 export interface ServerPorts {
   readonly client: number;
+  /** 0: a server that is alone has none. */
   readonly quorum: number;
   readonly election: number;
+  readonly admin: number;
 }
+
+type Teller = Pick<Terminal, 'complain'>;
 
 /** The first free one, told loudly when it is not `first`. */
 export async function portFrom(
   first: number,
-  terminal: Pick<Terminal, 'complain'>,
+  terminal: Teller,
+  taken: ReadonlySet<number> = new Set(),
 ): Promise<number> {
   for (let port = first; port < first + portsTried && port <= 65535; port++) {
-    if (!(await isPortFree(port, host))) continue;
+    if (taken.has(port) || !(await isPortFree(port, host))) continue;
     if (port !== first) {
       terminal.complain(`PORT ${first} IS TAKEN: listening on ${port} instead (--port chooses)`);
     }
@@ -39,42 +47,48 @@ export async function portFrom(
   throw new UsageError(`no free port from ${first} to ${first + portsTried - 1}: choose by --port`);
 }
 
-/** Three for each server, in its order; `first` 0: any free ones. */
-export async function ensemblePorts(
+/** Of each server, in their order. `first`: of the client ports; null: the usual ones; 0: any. */
+export async function portsFor(
   count: number,
-  first: number,
-  terminal: Pick<Terminal, 'complain'>,
+  first: number | null,
+  terminal: Teller,
 ): Promise<ServerPorts[]> {
-  const [clients, quorums, elections] =
-    first === 0
-      ? await anyPorts(count)
-      : [
-          await portsFrom(first, count, terminal),
-          await portsFrom(first + quorumOffset, count, terminal),
-          await portsFrom(first + electionOffset, count, terminal),
-        ];
+  if (first !== null && first > 65535 - span) {
+    throw new UsageError(
+      `--port ${first} leaves no ports for the servers: at most ${65535 - span}`,
+    );
+  }
+  const isAlone = count === 1;
+  const free =
+    first === 0 ? anyPorts(await freePorts(4 * count, host)) : portsFrom(new Set(), terminal);
+  const clients = await free(first ?? (isAlone ? firstLonePort : firstEnsemblePort), count);
+  const base = first ?? firstEnsemblePort;
+  const quorums = isAlone ? [] : await free(base + quorumOffset, count);
+  const elections = isAlone ? [] : await free(base + electionOffset, count);
+  const admins = await free(first === null ? firstAdminPort : first + adminOffset, count);
   return clients.map((client, index) => ({
     client,
     quorum: quorums[index] ?? 0,
     election: elections[index] ?? 0,
+    admin: admins[index] ?? 0,
   }));
 }
 
-async function anyPorts(count: number): Promise<[number[], number[], number[]]> {
-  const all = await freePorts(3 * count, host);
-  return [all.slice(0, count), all.slice(count, 2 * count), all.slice(2 * count)];
+type Chooser = (first: number, count: number) => Promise<number[]>;
+
+function anyPorts(ports: number[]): Chooser {
+  return (_first, count) => Promise.resolve(ports.splice(0, count));
 }
 
-async function portsFrom(
-  first: number,
-  count: number,
-  terminal: Pick<Terminal, 'complain'>,
-): Promise<number[]> {
-  const ports: number[] = [];
-  for (let wanted = first; ports.length < count;) {
-    const port = await portFrom(wanted, terminal);
-    ports.push(port);
-    wanted = port + 1;
-  }
-  return ports;
+function portsFrom(taken: Set<number>, terminal: Teller): Chooser {
+  return async (first, count) => {
+    const ports: number[] = [];
+    for (let wanted = first; ports.length < count;) {
+      const port = await portFrom(wanted, terminal, taken);
+      ports.push(port);
+      taken.add(port);
+      wanted = port + 1;
+    }
+    return ports;
+  };
 }

@@ -7,8 +7,11 @@ import type { Terminal } from './terminal.js';
 
 export interface UpRow {
   readonly sid: number;
-  readonly address: string;
+  readonly clientPort: number;
   readonly pid: number | null;
+  /** It lives, and has not served yet. */
+  readonly isStarting: boolean;
+  readonly restarts: number;
   readonly sight: Sight;
 }
 
@@ -68,9 +71,17 @@ class TableScreen implements UpScreen {
   }
 }
 
+/** Of the latency, the average and the maximum. All of it fits into 80 columns. */
 const headings = [
-  ...['server', 'address', 'role', 'zxid', 'lag', 'sessions', 'connections'],
-  ...['latency ms (avg/max)', 'pid'],
+  'server',
+  'port',
+  'role',
+  'zxid',
+  'lag',
+  'sessions',
+  'latency',
+  'restarts',
+  'pid',
 ];
 
 export function tableOf(rows: readonly UpRow[]): string[] {
@@ -89,23 +100,26 @@ export function tableOf(rows: readonly UpRow[]): string[] {
   );
 }
 
-function cellsOf({ sid, address, pid, sight }: UpRow, newest: bigint): string[] {
-  const server = [String(sid), address];
-  const process = pid === null ? '-' : String(pid);
+function cellsOf(row: UpRow, newest: bigint): string[] {
+  const { sid, clientPort, pid, restarts, sight } = row;
+  const server = [String(sid), String(clientPort)];
+  const process = [String(restarts), pid === null ? '-' : String(pid)];
   if (sight.kind === 'serving') {
-    const { role, zxid, sessions, connections, latencyMs } = sight;
-    return [
-      ...[...server, role, `0x${zxid.toString(16)}`, lagOf(sight, newest)],
-      ...[String(sessions), String(connections)],
-      ...[`${latencyMs.average}/${latencyMs.max}`, process],
-    ];
+    const { role, zxid, sessions, latencyMs } = sight;
+    const latency = `${latencyMs.average}/${latencyMs.max} ms`;
+    const place = [`0x${zxid.toString(16)}`, lagOf(sight, newest)];
+    return [...server, role, ...place, String(sessions), latency, ...process];
   }
-  const silent = pid === null ? 'down' : 'silent';
-  const state = sight.kind === 'looking' ? 'looking' : silent;
-  return [...server, state, '-', '-', '-', '-', '-', process];
+  return [...server, stateOf(row), '-', '-', '-', '-', ...process];
+}
+
+function stateOf({ pid, isStarting, sight }: UpRow): string {
+  if (sight.kind === 'looking') return 'looking';
+  if (pid === null) return 'down';
+  return isStarting ? 'starting' : 'silent';
 }
 
 /** In transactions; over a change of leaders they are not counted. */
 function lagOf({ zxid }: ServingSight, newest: bigint): string {
-  return zxid >> 32n === newest >> 32n ? String(newest - zxid) : 'an epoch';
+  return zxid >> 32n === newest >> 32n ? String(newest - zxid) : 'epoch';
 }

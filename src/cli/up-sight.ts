@@ -5,8 +5,6 @@ export interface ServingSight {
   readonly kind: 'serving';
   readonly role: string;
   readonly zxid: bigint;
-  /** Without the one that asks. */
-  readonly connections: number;
   readonly sessions: number;
   readonly latencyMs: { readonly average: string; readonly max: string };
 }
@@ -41,7 +39,6 @@ export function readSight(figures: string, monitor: string): Sight {
     kind: 'serving',
     role,
     zxid: BigInt(zxid),
-    connections: Math.max(0, Number(/^Connections: (\d+)/m.exec(figures)?.[1] ?? 0) - 1),
     sessions: Number(/^zk_global_sessions\t(\d+)/m.exec(monitor)?.[1] ?? 0),
     latencyMs: { average: latency?.[1] ?? '', max: latency?.[2] ?? '' },
   };

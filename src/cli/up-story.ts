@@ -8,6 +8,7 @@ const verbs: Readonly<Record<string, string>> = {
   leader: 'leads',
   follower: 'follows',
   observer: 'observes',
+  standalone: 'serves',
 };
 
 export class UpStory {

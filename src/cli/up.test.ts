@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,9 +12,10 @@ import type { Terminal } from './terminal.js';
 import { ServerChild } from './up-child.js';
 import { UpFolder } from './up-folder.js';
 import { growEnsemble } from './up-growth.js';
-import { ensemblePorts } from './up-ports.js';
+import { portsFor } from './up-ports.js';
 import { screenFor, tableOf } from './up-screen.js';
 import { readSight, type Sight } from './up-sight.js';
+import { readUpState, removeUpState, writeUpState } from './up-state.js';
 import { UpStory } from './up-story.js';
 
 async function inFolder(act: (folder: string) => Promise<void> | void): Promise<void> {
@@ -54,14 +56,14 @@ function data(folder: string, sid: number, file = 'snapshot.0'): void {
 
 function serving(role: string, zxid: bigint): Sight {
   const latencyMs = { average: '0.5', max: '3' };
-  return { kind: 'serving', role, zxid, connections: 2, sessions: 1, latencyMs };
+  return { kind: 'serving', role, zxid, sessions: 1, latencyMs };
 }
 
 test('up: the number of servers is one of three', async () => {
-  for (const size of ['0', '2', '7', 'x']) {
+  for (const size of ['0', '2', '9', 'x']) {
     const { terminal, err } = listening();
     assert.equal(await main(['up', '--servers', size], terminal), 2);
-    assert.equal(err(), `zabra up: --servers is one of 1, 3, 5, not '${size}'\n`);
+    assert.equal(err(), `zabra up: --servers is one of 1, 3, 5, 7, not '${size}'\n`);
   }
 });
 
@@ -71,7 +73,7 @@ test('up: what holds the data of three servers is not started as one', async () 
     data(folder, 3);
     const { terminal, err } = listening();
     assert.equal(await main(['up', '--data', folder, '--servers', '1'], terminal), 2);
-    assert.match(err(), /holds the data of 3 servers, and an ensemble cannot shrink yet/);
+    assert.match(err(), /holds the data of 3 servers, and an ensemble cannot shrink/);
   });
 });
 
@@ -106,7 +108,7 @@ test('up: the configuration it writes is one that the server reads', async () =>
   await inFolder(async (path) => {
     const strange = join(path, 'é \\ folder');
     const folder = UpFolder.take(strange);
-    const ports = await ensemblePorts(3, 0, nobodyToTell);
+    const ports = await portsFor(3, 0, nobodyToTell);
     const file = folder.prepare(2, ports);
     const result = parseConfig({
       ...{ text: readFileSync(file, 'latin1'), file, env: {}, properties: new Map() },
@@ -131,10 +133,111 @@ test('up: the configuration it writes is one that the server reads', async () =>
   });
 });
 
+test('up: the configuration of one server alone knows of no others', async () => {
+  await inFolder(async (path) => {
+    const folder = UpFolder.take(path);
+    const ports = await portsFor(1, 0, nobodyToTell);
+    const file = folder.prepare(1, ports);
+    const text = readFileSync(file, 'latin1');
+    const result = parseConfig({ text, file, env: {}, properties: new Map(), myid: '1' });
+    assert.ok('config' in result);
+    assert.deepEqual(result.warnings, []);
+    assert.equal(result.config.ensemble.isDistributed, false);
+    assert.equal(result.config.adminServerAddress, '127.0.0.1');
+    assert.equal(result.config.adminServerPort, ports[0]?.admin);
+    folder.release();
+  });
+});
+
+test('up: no port is given out twice, whatever is taken', async () => {
+  const holder = createServer();
+  await new Promise<void>((done) => holder.listen(0, '127.0.0.1', done));
+  const { port: taken } = holder.address() as AddressInfo;
+  const told: string[] = [];
+  try {
+    // so that the ports for clients are pushed over those of the quorum
+    const first = Math.min(taken, 65_400);
+    const ports = await portsFor(7, first, { complain: (line) => void told.push(line) });
+    const all = ports.flatMap(({ client, quorum, election, admin }) => [
+      ...[client, quorum, election, admin],
+    ]);
+    assert.equal(new Set(all).size, 28);
+    assert.ok(!all.includes(taken));
+  } finally {
+    holder.close();
+  }
+  assert.match(told[0] ?? '', /^PORT \d+ IS TAKEN/);
+  await assert.rejects(portsFor(3, 65_530, nobodyToTell), /leaves no ports/);
+});
+
+test('up: --fresh throws servers away, and nothing else', async () => {
+  await inFolder((path) => {
+    data(path, 1);
+    const precious = join(path, '1', 'thesis.txt');
+    writeFileSync(precious, 'precious');
+    const folder = UpFolder.take(path);
+    assert.throws(() => folder.throwAway(), /thesis\.txt is not a server's, nothing is deleted/);
+    assert.ok(folder.hasData(1));
+    rmSync(precious);
+    folder.throwAway();
+    assert.ok(!existsSync(join(path, '1')));
+    folder.release();
+  });
+});
+
+test('up: what stays of a minority is copied, and what that may cost is told', async () => {
+  await inFolder(async (path) => {
+    data(path, 3, 'snapshot.5');
+    const folder = UpFolder.take(path);
+    const told: string[] = [];
+    const tell = (line: string): void => void told.push(line);
+    await assert.rejects(growEnsemble(folder, 3, { logger: silentLogger, tell }));
+    assert.match(told[0] ?? '', /^only 1 of 3 servers' data is left: .* is lost$/);
+    folder.release();
+  });
+});
+
+test('up: status and stop of what does not run', async () => {
+  await inFolder(async (path) => {
+    for (const verb of ['status', 'stop']) {
+      const { terminal, out, err } = listening();
+      assert.equal(await main(['up', verb, '--data', join(path, 'nowhere')], terminal), 1);
+      assert.match(err(), /^no zabra up runs in .*nowhere: /);
+      assert.equal(out(), '');
+      assert.ok(!existsSync(join(path, 'nowhere')), 'to ask makes no folder');
+    }
+    // what a killed one left, with a number that another process has by now
+    const servers = [{ sid: 1, clientPort: 1, adminPort: 2, pid: 3, restarts: 0 }];
+    writeUpState(path, { pid: process.pid, servers });
+    const { terminal, err } = listening();
+    assert.equal(await main(['up', 'status', '--data', path], terminal), 1);
+    assert.match(err(), /^no zabra up runs in /);
+    assert.equal(await main(['up', 'stop', '--data', path], terminal), 1);
+    // and what is no `up` at all is not ended
+    const held = UpFolder.take(path);
+    removeUpState(path);
+    const other = listening();
+    assert.equal(await main(['up', 'stop', '--data', path], other.terminal), 1);
+    assert.match(other.err(), /is using .*, and has not told that it is a zabra up/);
+    held.release();
+  });
+});
+
+test('up: a state that nobody wrote is none', async () => {
+  await inFolder((path) => {
+    for (const text of ['', '{', '[]', '{"pid":1}', '{"pid":"1","servers":[]}']) {
+      writeFileSync(join(path, 'up.json'), text);
+      assert.equal(readUpState(path), null, text);
+    }
+    writeFileSync(join(path, 'up.json'), '{"pid":1,"servers":[{"sid":1}]}');
+    assert.equal(readUpState(path), null);
+  });
+});
+
 test('up: each log of the time before is kept once', async () => {
   await inFolder(async (path) => {
     const folder = UpFolder.take(path);
-    const ports = await ensemblePorts(3, 0, nobodyToTell);
+    const ports = await portsFor(3, 0, nobodyToTell);
     folder.prepare(1, ports);
     writeFileSync(folder.logFile(1), 'before');
     folder.prepare(1, ports);
@@ -145,9 +248,9 @@ test('up: each log of the time before is kept once', async () => {
 });
 
 test('up: where there is no data at all, each server is told that it may begin without', async () => {
-  await inFolder(async (path) => {
+  await inFolder((path) => {
     const folder = UpFolder.take(path);
-    await growEnsemble(folder, 3, { logger: silentLogger, tell: nobodyToTell.complain });
+    folder.allowEmptyStart(3);
     for (const sid of [1, 2, 3]) {
       assert.ok(existsSync(join(folder.serverFolder(sid), 'initialize')));
       assert.ok(!folder.hasData(sid));
@@ -182,6 +285,12 @@ test('up: a server that runs keeps --fresh from everything', async () => {
   });
 });
 
+test('up: the table fits into 80 columns', () => {
+  const sight = { ...serving('follower', 0x7_ffff_ffffn), sessions: 12_345 };
+  const row = { sid: 7, clientPort: 21_811, pid: 419_430, isStarting: false, restarts: 12, sight };
+  for (const line of tableOf([row])) assert.ok(line.length < 80, `${line.length}: ${line}`);
+});
+
 test('up: a server that cannot start is told with its last words, and tried again later and later', async () => {
   await inFolder(async (path) => {
     const deaths: [string, number][] = [];
@@ -200,8 +309,8 @@ test('up: a server that cannot start is told with its last words, and tried agai
     });
     const reason = 'exit code 2: Invalid config, exiting abnormally';
     assert.deepEqual(deaths, [
+      [reason, 250],
       [reason, 500],
-      [reason, 1000],
     ]);
   });
 });
@@ -235,7 +344,7 @@ test('up: a look reads srvr and mntr', () => {
     'Zookeeper version: 3.9.5\nLatency min/avg/max: 0/1.25/7\nConnections: 4\nOutstanding: 0\n' +
     'Zxid: 0x100000002\nMode: follower\nNode count: 5\n';
   assert.deepEqual(readSight(srvr, 'zk_version\t3\nzk_global_sessions\t9\n'), {
-    ...{ kind: 'serving', role: 'follower', zxid: 0x100000002n, connections: 3, sessions: 9 },
+    ...{ kind: 'serving', role: 'follower', zxid: 0x100000002n, sessions: 9 },
     latencyMs: { average: '1.25', max: '7' },
   });
   const not = 'This ZooKeeper instance is not currently serving requests\n';
@@ -243,11 +352,44 @@ test('up: a look reads srvr and mntr', () => {
 });
 
 test('up: the table tells who lags and who is down', () => {
+  const silent: Sight = { kind: 'silent' };
+  const looking: Sight = { kind: 'looking' };
   const rows = [
-    { sid: 1, address: 'a:1', pid: 10, sight: serving('leader', 0x200000005n) },
-    { sid: 2, address: 'a:2', pid: 20, sight: serving('follower', 0x200000002n) },
-    { sid: 3, address: 'a:3', pid: 30, sight: serving('follower', 0x100000009n) },
-    { sid: 4, address: 'a:4', pid: null, sight: { kind: 'silent' } as const },
+    {
+      sid: 1,
+      clientPort: 1,
+      pid: 10,
+      isStarting: false,
+      restarts: 0,
+      sight: serving('leader', 0x200000005n),
+    },
+    {
+      sid: 2,
+      clientPort: 1,
+      pid: 20,
+      isStarting: false,
+      restarts: 0,
+      sight: serving('follower', 0x200000002n),
+    },
+    {
+      sid: 3,
+      clientPort: 1,
+      pid: 30,
+      isStarting: false,
+      restarts: 0,
+      sight: serving('follower', 0x100000009n),
+    },
+    {
+      sid: 4,
+      clientPort: 1,
+      pid: null,
+      isStarting: false,
+      restarts: 0,
+      sight: silent,
+    },
+    { sid: 5, clientPort: 1, pid: 50, isStarting: true, restarts: 1, sight: silent },
+    { sid: 6, clientPort: 1, pid: 60, isStarting: false, restarts: 1, sight: silent },
+    { sid: 7, clientPort: 1, pid: 70, isStarting: true, restarts: 1, sight: looking },
   ];
   assert.deepEqual(
     tableOf(rows).map((line) => line.split(/ {2,}/).slice(2, 5)),
@@ -255,8 +397,11 @@ test('up: the table tells who lags and who is down', () => {
       ['role', 'zxid', 'lag'],
       ['leader', '0x200000005', '0'],
       ['follower', '0x200000002', '3'],
-      ['follower', '0x100000009', 'an epoch'],
+      ['follower', '0x100000009', 'epoch'],
       ['down', '-', '-'],
+      ['starting', '-', '-'],
+      ['silent', '-', '-'],
+      ['looking', '-', '-'],
     ],
   );
 });
@@ -264,7 +409,16 @@ test('up: the table tells who lags and who is down', () => {
 test('up: a terminal has one table, drawn again in its place; a pipe has lines', () => {
   const wide = listening(40);
   const screen = screenFor(wide.terminal, ['connect to a:1', 'second']);
-  const rows = [{ sid: 1, address: 'a:1', pid: 10, sight: serving('leader', 1n) }];
+  const rows = [
+    {
+      sid: 1,
+      clientPort: 1,
+      pid: 10,
+      isStarting: false,
+      restarts: 0,
+      sight: serving('leader', 1n),
+    },
+  ];
   assert.equal(wide.out(), 'connect to a:1\nsecond\n');
   screen.show(rows);
   const drawn = wide.out();

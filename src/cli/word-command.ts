@@ -10,7 +10,9 @@ import type { Terminal } from './terminal.js';
 export const wordUsage = `zabra word WORD [HOST:PORT]
 
 Asks a server a four-letter word (ruok, srvr, mntr …) and prints its answer; 127.0.0.1:2181 unless
-given. Ends with 1 when there is no answer.`;
+given. Ends with 1 when there is no answer.
+
+  zabra word srvr 10.0.0.1:2181`;
 
 const answerTimeoutMs = 5000;
 const defaultAddress = '127.0.0.1:2181';

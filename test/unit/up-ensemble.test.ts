@@ -1,6 +1,6 @@
-/** `zabra up --servers 3` by real processes: the one that a person starts, and the three it starts. */
+/** `zabra up` by real processes: the one that a person starts, and those that it starts. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -87,6 +87,11 @@ class Up {
   }
 }
 
+function zabra(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  const program = join(repositoryRoot, 'bin', 'zabra');
+  return spawnSync(process.execPath, [program, ...args], { encoding: 'utf8', timeout: timeoutMs });
+}
+
 async function listens(address: Address): Promise<boolean> {
   return await new Promise((resolve) => {
     const socket = connect(address.port, address.host);
@@ -140,12 +145,14 @@ async function read(address: Address, path: string): Promise<void> {
 test('one server grows into three that outlive the death of any one', async () => {
   const folder = temporaryDirectory('up');
   try {
-    const one = new Up(folder);
-    const [, port] = await one.says(/server 1 listens on 127\.0\.0\.1:(\d+)/);
-    await write({ host: '127.0.0.1', port: Number(port) }, '/from-one');
+    const one = new Up(folder, '--servers', '1');
+    const [alone] = await one.addresses();
+    assert.ok(alone);
+    await write(alone, '/from-one');
     assert.equal(await one.end('SIGINT'), 0);
 
-    const up = new Up(folder, '--servers', '3');
+    // as `npm start`
+    const up = new Up(folder);
     const servers = await up.addresses();
     assert.equal(servers.length, 3);
     const leader = Number((await up.says(/server (\d) leads/))[1]);
@@ -182,12 +189,79 @@ test('one server grows into three that outlive the death of any one', async () =
   }
 });
 
+test('any of them may be killed again and again', async () => {
+  const folder = temporaryDirectory('up');
+  try {
+    const up = new Up(folder);
+    const servers = await up.addresses();
+    await up.says(/^ready after \d+\.\d s, server \d leads$/m);
+    for (const [index, sid] of [1, 2, 3, 3, 2, 1].entries()) {
+      const server = servers[sid - 1];
+      assert.ok(server);
+      await write(server, `/before-${index}`);
+      const before = up.saidChars;
+      process.kill(up.pidOf(sid), 'SIGKILL');
+      // at once, however often: it had served
+      await up.says(
+        new RegExp(`^server ${sid} died \\(SIGKILL\\): .* again in 0\\.25 s$`, 'm'),
+        before,
+      );
+      await up.says(new RegExp(`^server ${sid} is back and (leads|follows)$`, 'm'), before);
+      await read(server, `/before-${index}`);
+    }
+    // even with nothing left: the others have everything
+    const before = up.saidChars;
+    const last = up.pidOf(2);
+    rmSync(join(folder, '2'), { recursive: true });
+    process.kill(last, 'SIGKILL');
+    await up.says(/^server 2 is back and follows$/m, before);
+    const [, second] = servers;
+    assert.ok(second);
+    await read(second, '/before-5');
+    const { status, stdout } = zabra('up', 'status', '--data', folder);
+    assert.equal(status, 0, stdout);
+    const rows = stdout.split('\n').filter((line) => /^[123] /.test(line));
+    assert.deepEqual(
+      rows.map((row) => row.split(/ {2,}/)[7]),
+      ['2', '3', '2'],
+      stdout,
+    );
+    assert.equal(await up.end('SIGTERM'), 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
+
+test('from another terminal: its status, its AdminServers, its end', async () => {
+  const folder = temporaryDirectory('up');
+  try {
+    const up = new Up(folder);
+    await up.says(/^ready after /m);
+    const status = zabra('up', 'status', '--data', folder);
+    assert.equal(status.status, 0, status.stdout);
+    const connect = /^connect to \S+$/m;
+    assert.equal(connect.exec(status.stdout)?.[0], (await up.says(connect))[0]);
+    const [, ports = ''] = await up.says(/^AdminServer: .* ports (.*)$/m);
+    for (const port of ports.split(', ')) {
+      const response = await fetch(`http://127.0.0.1:${port}/commands/ruok`);
+      assert.equal(response.status, 200);
+    }
+    assert.equal(ports.split(', ').length, 3);
+    const stopped = zabra('up', 'stop', '--data', folder);
+    assert.deepEqual([stopped.status, stopped.stdout], [0, 'stopped\n'], stopped.stderr);
+    assert.equal(await up.exited, 0);
+    assert.equal(zabra('up', 'status', '--data', folder).status, 1);
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
+
 test('one folder is of one `up` at a time', async () => {
   const folder = temporaryDirectory('up');
   try {
-    const up = new Up(folder, '--servers', '3');
+    const up = new Up(folder);
     await up.addresses();
-    const refused = new Up(folder, '--servers', '3', '--fresh');
+    const refused = new Up(folder, '--fresh');
     await refused.says(/is using .*: --data names another folder/);
     assert.equal(await refused.exited, 2);
     assert.equal(await up.end('SIGTERM'), 0);
