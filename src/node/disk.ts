@@ -64,10 +64,15 @@ class NodeDiskFile implements DiskFile {
   #promises = 0;
   /** Written since the last flush. */
   #unflushedBytes = 0;
+  /** For flushes at once, each its own: an error of the disk is told to every descriptor once. */
+  readonly #flushFds: number[];
+  readonly #freeFlushFds: number[];
 
   constructor(path: string, fd: number, placement: FsyncPlacement, watchdog: FlushWatchdog | null) {
     this.path = path;
     this.#fd = fd;
+    this.#flushFds = [fd];
+    this.#freeFlushFds = [fd];
     this.#placement = placement;
     this.#watchdog = watchdog;
   }
@@ -145,13 +150,29 @@ class NodeDiskFile implements DiskFile {
       return;
     }
     const inPool = (): void => {
-      fs.fdatasync(this.#fd, (error) => {
+      let fd: number;
+      try {
+        fd = this.#takeFlushFd();
+      } catch (error) {
+        done(diskError(error, this.path));
+        return;
+      }
+      fs.fdatasync(fd, (error) => {
+        this.#freeFlushFds.push(fd);
         this.#placement.record(performance.now() - startedMs, false);
         done(error ? diskError(error, this.path) : null);
       });
     };
     if (this.#promises === 0) inPool();
     else void this.#last.then(inPool, inPool);
+  }
+
+  #takeFlushFd(): number {
+    const free = this.#freeFlushFds.pop();
+    if (free !== undefined) return free;
+    const fd = fs.openSync(this.path, 'r+');
+    this.#flushFds.push(fd);
+    return fd;
   }
 
   async sync(): Promise<void> {
@@ -176,7 +197,7 @@ class NodeDiskFile implements DiskFile {
 
   closeNow(): void {
     attempt(this.path, () => {
-      fs.closeSync(this.#fd);
+      for (const fd of this.#flushFds) fs.closeSync(fd);
     });
   }
 

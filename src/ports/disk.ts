@@ -35,7 +35,8 @@ export interface DiskFile {
   write(bytes: Uint8Array, start: number, end: number, position: number): Promise<void>;
   /**
    * Makes the data written so far durable (fdatasync). Calls `done` exactly once: possibly before
-   * returning, when the disk is so fast that a trip through a thread would cost more.
+   * returning, when the disk is so fast that a trip through a thread would cost more. Several may be
+   * under way and end in any order; each speaks for what was written before it was called.
    */
   flush(done: (error: DiskError | null) => void): void;
   /** Makes data and metadata durable (fsync): after preallocation, before a rename. */

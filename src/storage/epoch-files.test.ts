@@ -214,3 +214,31 @@ test('whatever the disk refuses is the end, and memory stays behind the file', a
     assert.equal(fatal.length, 1);
   }
 });
+
+test('a history is what was once whole here: not nothing, and not a first piece of one', async () => {
+  assert.equal((await recovered(diskWith({}))).hasHistory, false);
+  assert.equal((await recovered(diskWith({ currentEpoch: '0' }))).hasHistory, false);
+  assert.equal((await recovered(diskWith({ currentEpoch: '1' }))).hasHistory, true);
+  // of a server that was alone until now
+  assert.equal((await recovered(diskWith({}), 7n)).hasHistory, true);
+  assert.equal((await recovered(diskWith({}), makeZxid(3, 7))).hasHistory, true);
+});
+
+test('a first synchronisation that was broken off stays one, start after start, until one ends', async () => {
+  const disk = diskWith({ acceptedEpoch: '5', currentEpoch: '0' });
+  const first = await recovered(disk);
+  await first.beginCurrentEpoch(5);
+  for (let start = 0; start < 3; start++) {
+    const epochs = await recovered(durable(disk.image), makeZxid(5, 3));
+    assert.equal(epochs.hasHistory, false);
+    assert.equal(epochs.currentEpoch, 0);
+    assert.equal(epochs.acceptedEpoch, 5);
+  }
+  const last = await recovered(disk, makeZxid(5, 3));
+  assert.equal(textOf(disk, 'currentEpoch.tmp'), '5', 'or an Apache server refuses to start');
+  await last.writeAcceptedEpoch(6);
+  await last.beginCurrentEpoch(6);
+  await last.finishCurrentEpoch();
+  assert.equal(last.hasHistory, true);
+  assert.equal((await recovered(disk, makeZxid(6, 0))).currentEpoch, 6);
+});

@@ -7,6 +7,9 @@
  * that is newer than currentEpoch, unless `currentEpoch.tmp` says that the step was being taken. That
  * is why currentEpoch is written in two steps, one before the history of the new epoch is durable and
  * one after it.
+ *
+ * The two steps also tell a server that lost its disk from one that never had anything to lose: until
+ * the second step of its first epoch, what is here is nobody's whole history, and no base for a vote.
  */
 import { assert } from '../base/assert.js';
 import { DiskError, type Disk } from '../ports/disk.js';
@@ -39,6 +42,9 @@ export class EpochFiles {
   #current: number | null;
   /** What `currentEpoch.tmp` holds, durably, and what `finishCurrentEpoch` makes of it. */
   #begun: number | null = null;
+  /** A first step was found that nobody has finished. */
+  #isInterrupted: boolean;
+  #hasHistory = false;
   #isBusy = false;
   #isFailed = false;
 
@@ -50,16 +56,23 @@ export class EpochFiles {
         parts,
         readEpoch(disk, join(directory, acceptedName)),
         readEpoch(disk, join(directory, currentName)),
+        disk.existsNow(join(directory, stepOf(currentName))),
       );
     } catch (error) {
       throw startErrorOf(error, 'Reading the epoch files', exitCodes.unexpected);
     }
   }
 
-  private constructor(parts: EpochFilesParts, accepted: number | null, current: number | null) {
+  private constructor(
+    parts: EpochFilesParts,
+    accepted: number | null,
+    current: number | null,
+    isInterrupted: boolean,
+  ) {
     this.#parts = parts;
     this.#accepted = accepted;
     this.#current = current;
+    this.#isInterrupted = isInterrupted;
   }
 
   /** Null: there is no such file, and `recover` was not called. */
@@ -72,14 +85,27 @@ export class EpochFiles {
   }
 
   /**
+   * What is on this disk is a history that was once whole here. False for a new server, for one that
+   * was emptied, and until the first synchronisation of either has ended. Known after `recover`.
+   */
+  get hasHistory(): boolean {
+    return this.#hasHistory;
+  }
+
+  /**
    * After a start, and whenever the history was read again: currentEpoch is not older than the last
    * transaction, acceptedEpoch not older than currentEpoch, a step that was begun is either finished
    * (the history got there) or forgotten, and all of it is durable, whatever the last process knew.
+   * Except for a first synchronisation that was broken off: its step stays, and no epoch is current.
    */
   async recover(lastLogged: Zxid): Promise<void> {
+    const isFirst = (this.#current ?? 0) === 0;
+    const isBroken = isFirst && lastLogged > 0n && (this.#isInterrupted || this.#begun !== null);
+    this.#hasHistory = lastLogged > 0n ? !isBroken : !isFirst;
+    const reached = Math.max(this.#current ?? 0, epochOf(lastLogged), 0);
     await this.#write(async () => {
-      const current = Math.max(this.#current ?? 0, epochOf(lastLogged), 0);
-      const accepted = Math.max(this.#accepted ?? 0, current);
+      const current = isBroken ? 0 : reached;
+      const accepted = Math.max(this.#accepted ?? 0, reached);
       this.#tellRaised(acceptedName, this.#accepted, accepted);
       this.#tellRaised(currentName, this.#current, current);
       // acceptedEpoch first: at no moment is it the lower one. Both are written though they may be the
@@ -90,7 +116,11 @@ export class EpochFiles {
       this.#begun = null;
       await this.#put(currentName, currentName, current);
       this.#current = current;
-      await this.#forgetSteps();
+      if (isBroken) {
+        await this.#put(currentName, stepOf(currentName), reached);
+        this.#begun = reached;
+      } else await this.#forgetSteps();
+      this.#isInterrupted = isBroken;
     });
   }
 
@@ -132,6 +162,8 @@ export class EpochFiles {
       await disk.syncDirectory(directory);
       this.#begun = null;
       this.#current = epoch;
+      this.#isInterrupted = false;
+      this.#hasHistory = true;
     });
   }
 

@@ -1,7 +1,9 @@
 /**
  * The writing end of the transaction log. Appending puts bytes into the page cache; flushing makes all
  * that was appended durable and then says so. One flush is under way at a time, and whoever asks
- * meanwhile shares the next one: group commit.
+ * meanwhile shares the next one: group commit. Where a flush takes milliseconds that is a bad bargain
+ * for whoever comes just behind one, so there several may be under way; they end in the order in which
+ * they began, and each stands on those before it.
  *
  * Two rules keep every crash recoverable:
  *
@@ -34,6 +36,10 @@ import { TailMarkFile } from './tail-mark.js';
 const preallocateBelowBytes = 4096;
 /** Zeros written at once: hundreds of flushes share the one that has to allocate. */
 const zeros = new Uint8Array(256 * 1024);
+/** Flushes under way where the disk is slow. As many as Node's pool has threads. */
+const flightsMax = 4;
+/** A flush that takes longer, on average, is worth overlapping; a quicker one is better shared. */
+const overlapAboveMs = 1;
 
 export interface LogWriterOptions {
   readonly disk: Disk;
@@ -71,6 +77,15 @@ interface Segment {
 
 type Done = () => void;
 
+/** A flush of the open log that is under way. */
+interface Flight {
+  readonly position: number;
+  /** Of the last record before it. */
+  readonly checksum: number;
+  readonly calls: readonly Done[];
+  isDone: boolean;
+}
+
 export class LogWriter {
   readonly fsyncStats: FsyncStats;
 
@@ -98,7 +113,10 @@ export class LogWriter {
   #appendedBytes = 0;
 
   #waiting: Done[] = [];
+  /** While logs are begun, or the open one has grown: such a flush is alone. */
   #flushing: Done[] | null = null;
+  readonly #flights: Flight[] = [];
+  #averageFlushMs = 0;
   #isPumping = false;
   #state: 'open' | 'closed' | 'failed' = 'open';
 
@@ -120,6 +138,11 @@ export class LogWriter {
   /** All that was ever appended by this writer. */
   get appendedBytes(): number {
     return this.#appendedBytes;
+  }
+
+  /** How many flushes are worth asking for at once. */
+  get flushesMax(): number {
+    return this.#averageFlushMs > overlapAboveMs ? flightsMax : 1;
   }
 
   /** Of the open log, the preallocated rest not counted; null: that one is not open. */
@@ -226,12 +249,84 @@ export class LogWriter {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#waiting.length > 0 && this.#flushing === null) {
-      this.#flushing = this.#waiting;
+    while (this.#waiting.length > 0 && this.#flushing === null && this.#mayFlush()) {
+      const calls = this.#waiting;
       this.#waiting = [];
-      this.#flushRest();
+      const file = this.#file;
+      if (file !== null && this.#isPlain) {
+        this.#takeOff(file, calls);
+      } else {
+        this.#flushing = calls;
+        this.#flushRest();
+      }
     }
     this.#isPumping = false;
+  }
+
+  /** Nothing but the open log's end, whose length the disk knows. */
+  get #isPlain(): boolean {
+    return !this.#isGrown && this.#segments.length === 0;
+  }
+
+  #mayFlush(): boolean {
+    const count = this.#flights.length;
+    return count === 0 || (this.#isPlain && count < this.flushesMax);
+  }
+
+  #takeOff(file: DiskFile, calls: readonly Done[]): void {
+    const { clock, forceSync } = this.#options;
+    const isNeeded = forceSync && this.#position > this.#flushedTo;
+    const [position, checksum] = [this.#position, this.#checksum];
+    const flight: Flight = { position, checksum, calls, isDone: !isNeeded };
+    this.#flushedTo = position;
+    this.#flights.push(flight);
+    if (!isNeeded) {
+      this.#land();
+      return;
+    }
+    const startedMs = clock.monotonicMs();
+    file.flush((error) => {
+      if (this.#state !== 'open') return;
+      if (error !== null) {
+        this.#fail(error);
+        return;
+      }
+      this.#measure(startedMs);
+      flight.isDone = true;
+      this.#land();
+      this.#pump();
+    });
+  }
+
+  /**
+   * In the order in which they began: one that ended before an older one has not heard what the older
+   * one will say of the pages before its own.
+   */
+  #land(): void {
+    const wasPumping = this.#isPumping;
+    // whoever asks for another flush from in here waits until all have been told of this one
+    this.#isPumping = true;
+    for (let oldest = this.#flights[0]; oldest?.isDone === true; oldest = this.#flights[0]) {
+      this.#flights.shift();
+      if (!this.#note(oldest)) break;
+      this.#rollWhenLong();
+      for (const call of oldest.calls) call();
+    }
+    this.#isPumping = wasPumping;
+  }
+
+  /** Everything before the position is durable. */
+  #note({ position, checksum }: Flight): boolean {
+    if (!this.#options.forceSync || position <= this.#durableTo) return true;
+    this.#durableTo = position;
+    return this.#attempt(() => {
+      this.#mark.write(position, checksum);
+    });
+  }
+
+  #rollWhenLong(): void {
+    const { txnLogSizeLimitBytes } = this.#options;
+    if (txnLogSizeLimitBytes > 0 && this.#position > txnLogSizeLimitBytes) this.roll();
   }
 
   /** What is not durable yet: the open log's end, then the logs that wait to be begun. */
@@ -289,8 +384,7 @@ export class LogWriter {
 
   #finishFlush(): void {
     if (this.#state !== 'open') return;
-    const { txnLogSizeLimitBytes } = this.#options;
-    if (txnLogSizeLimitBytes > 0 && this.#position > txnLogSizeLimitBytes) this.roll();
+    this.#rollWhenLong();
     // whoever asks for another flush from in here waits for the next one
     for (const call of this.#flushing ?? []) call();
     this.#flushing = null;
@@ -352,6 +446,7 @@ export class LogWriter {
     stats.count++;
     stats.totalMs += ms;
     stats.lastMs = ms;
+    this.#averageFlushMs += (ms - this.#averageFlushMs) / 8;
     if (ms > stats.maxMs) stats.maxMs = ms;
     if (ms <= fsyncWarningMs) return;
     stats.slowCount++;

@@ -403,6 +403,28 @@ test('an empty directory is a new database only if that is allowed', async () =>
   assert.ok(forbidden.existsNow(`${directory}/snapshot.0`));
 });
 
+test('where nothing was found, the leader may say that nothing is right', async () => {
+  const disk = new SimDisk();
+  disk.restart();
+  const storage = Storage.open(storageOptions(disk, { autoCreateDb: false }));
+  await storage.recover();
+  assert.ok(!disk.existsNow(`${directory}/snapshot.0`));
+  await storage.beginEmpty();
+  await storage.beginEmpty();
+  storage.close();
+  const found = await recover(disk, { autoCreateDb: false });
+  assert.deepEqual([found.zxid, found.snapshotZxid], [0n, 0n]);
+  // where something is, it stays
+  const data = await oneLog;
+  const full = copyOf(data);
+  full.restart();
+  const other = Storage.open(storageOptions(full));
+  await other.recover();
+  await other.beginEmpty();
+  other.close();
+  assert.equal((await recover(full)).state, data.history.stateAt(data.history.zxid));
+});
+
 test('what a crash left of a snapshot being written is removed', async () => {
   const data = await oneLog;
   const disk = copyOf(data);

@@ -61,6 +61,8 @@ export interface Recovered {
   readonly sessions: Map<bigint, number>;
   /** -1: nothing was there, and `db.autocreate` forbids to take that for an empty database. */
   readonly lastZxid: Zxid;
+  /** An operator has said, by the file `initialize`, that a server without data here is a new one. */
+  readonly isInitialized: boolean;
   /** Null: none. */
   readonly snapshotZxid: Zxid | null;
   /** Transactions from the logs, and their bytes. */
@@ -88,6 +90,7 @@ class Recovery {
   #lastToldMs: number;
   /** Newer than the one that was used. */
   readonly #invalid: { readonly snapshot: SnapshotName; readonly why: string }[] = [];
+  #isInitialized = false;
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts;
@@ -96,6 +99,7 @@ class Recovery {
   }
 
   async run(): Promise<Recovered> {
+    this.#isInitialized = this.#hasInitialize();
     const { disk, logger, logDirectory, snapshots } = this.#parts;
     await finishInstall({ disk, logger, snapshotDirectory: snapshots.directory, logDirectory });
     this.#removeUnfinished();
@@ -222,6 +226,7 @@ class Recovery {
       tree,
       sessions,
       lastZxid: result.lastZxid,
+      isInitialized: this.#isInitialized,
       snapshotZxid: base,
       replayed: result.txnCount,
       replayedBytes: result.txnBytes,
@@ -245,6 +250,7 @@ class Recovery {
       tree,
       sessions,
       lastZxid: isTrusted ? 0n : -1n,
+      isInitialized: this.#isInitialized,
       snapshotZxid: isTrusted ? 0n : null,
       replayed: 0,
       replayedBytes: 0,
@@ -392,6 +398,7 @@ class DigestWatch {
     const expected = this.#expected;
     if (expected?.zxid !== zxid) return;
     this.#expected = null;
+    this.#tree.digests.clear();
     if (zxidOfParts(this.#tree.digestHigh, this.#tree.digestLow) !== expected.digest)
       this.#mismatch = zxid;
   }

@@ -12,7 +12,7 @@ import { DiskError, type Compression, type Disk } from '../ports/disk.js';
 import type { Logger } from '../ports/logger.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
 import type { Zxid } from '../protocol/zxid.js';
-import type { Tree, TreeOptions } from '../tree/tree.js';
+import { Tree, type TreeOptions } from '../tree/tree.js';
 import {
   directoriesOf,
   lockDirectories,
@@ -249,6 +249,12 @@ export class Storage {
     return null;
   }
 
+  /** That nothing was recovered is right, says the leader: from now on it may be written to. */
+  async beginEmpty(): Promise<void> {
+    const { treeOptions } = this.#options;
+    if (!this.#hasSnapshot) await this.#writeFirstSnapshot(new Tree(treeOptions), new Map());
+  }
+
   /** Beside the snapshots, for a member of an ensemble. Throws StartError. Recovered by its user. */
   openEpochFiles(): EpochFiles {
     const { disk, logger } = this.#options;
@@ -263,10 +269,7 @@ export class Storage {
     return this.#epochFiles;
   }
 
-  /**
-   * At the end of the log; durable after a flush that is asked for later. The batch stays as it is
-   * until then. Zxids go on without a gap.
-   */
+  /** At the end of the log, without a gap; durable after a later flush, and unchanged until then. */
   append(batch: TxnBatch): void {
     assert(this.#hasSnapshot, 'a snapshot is durable before the first byte of a log');
     this.#writer.append(batch);
@@ -275,6 +278,11 @@ export class Storage {
   /** Calls `done` when all that was appended is durable (perhaps at once); never, if the disk fails. */
   flush(done: () => void): void {
     this.#writer.flush(done);
+  }
+
+  /** How many flushes are worth asking for at once: more than one where the disk is slow. */
+  get flushesMax(): number {
+    return this.#writer.flushesMax;
   }
 
   /** What is appended next begins a new log. */
@@ -419,8 +427,7 @@ export class Storage {
 
   /**
    * The fsync of a directory is everybody's: after one that failed, the kernel may take the name of a
-   * log just begun (or of an epoch file) for durable, and the fsync that was meant for that one would
-   * find nothing left to do.
+   * log just begun (or of an epoch file) for durable, and an fsync for that one finds nothing to do.
    */
   async #syncDirectory(directory: string): Promise<void> {
     try {
