@@ -11,6 +11,7 @@ import {
   type PeerState,
 } from '../protocol/peer/notification.js';
 import { formatZxid, zxid } from '../protocol/zxid.js';
+import type { OwnHistory } from './election-options.js';
 import { Election } from './election.js';
 import { hierarchicalQuorum, majorityQuorum, oracleQuorum, type Quorum } from './quorum.js';
 import { noHistory, type Vote } from './vote.js';
@@ -52,7 +53,7 @@ function weightsOf(text: string): Map<number, number> {
 
 class Story {
   #nowMs = 0;
-  #own = { zxid: 0n, peerEpoch: 0 };
+  #own: OwnHistory = { zxid: 0n, peerEpoch: 0 };
   #oracleSays = false;
   #quorums: readonly Quorum[] = [];
   #election: Election | null = null;
@@ -141,8 +142,11 @@ class Story {
 
   #readOwn(fields: Fields): void {
     const given = fields.get('zxid');
-    const own = given === 'none' ? noHistory : zxid(BigInt(given ?? this.#own.zxid));
-    this.#own = { zxid: own, peerEpoch: Number(fields.get('epoch') ?? this.#own.peerEpoch) };
+    const wasBlank = this.#own.isBlank === true;
+    const isBlank = given === 'none' || (given === undefined && wasBlank);
+    const own = given === 'none' ? 0n : zxid(BigInt(given ?? this.#own.zxid));
+    const peerEpoch = Number(fields.get('epoch') ?? this.#own.peerEpoch);
+    this.#own = { zxid: own, peerEpoch, isBlank };
   }
 
   #receive(from: number, hex: string): string[] {

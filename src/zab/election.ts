@@ -14,18 +14,24 @@
  * - A vote that comes before this server has noticed that there is no leader is not lost: of two
  *   survivors one is always the first, and it would not say it again for a long time. For the same
  *   reason a worse vote is answered with the better one.
+ * - A voter without history (new, or emptied) says so, and has no vote until it has heard what every
+ *   voter has to say in the round: then nobody's history can be overlooked, and it is for the best.
+ *   Apache's servers ignore the vote of a server that says so.
  * - Unsolicited repeats stay as far apart as Apache's: its finalize wait begins anew with each.
  *
  * Pure: time is told, messages are taken out. To decide is not to lead: discovery comes next, and
  * whatever is wrong here costs time there, never a transaction.
  */
 import { present } from '../base/assert.js';
-import {
-  notificationVersion,
-  type Notification,
-  type PeerState,
-} from '../protocol/peer/notification.js';
-import type { Zxid } from '../protocol/zxid.js';
+import { notificationVersion, type Notification } from '../protocol/peer/notification.js';
+import { Answers, type Statement } from './answers.js';
+import { Ballots } from './ballots.js';
+import type {
+  ElectionMessage,
+  ElectionOptions,
+  ElectionOutcome,
+  OwnHistory,
+} from './election-options.js';
 import { hasOracle, type Quorum } from './quorum.js';
 import type { RoleName } from './ready.js';
 import {
@@ -41,47 +47,12 @@ import {
   type Vote,
 } from './vote.js';
 
-export interface ElectionOptions {
-  readonly sid: number;
-  /** What this server becomes when another leads. */
-  learnerRole(): 'following' | 'observing';
-  /** All that must agree, the one in force first. Whoever is in none of them only listens. */
-  quorums(): readonly Quorum[];
-  /** Of the configuration in force: sent with each vote. */
-  configText(): string;
-  /** Null: this is no configuration. */
-  configVersionOf(text: string): bigint | null;
-  /** From the agreement of a quorum to the decision, in case somebody better speaks up. */
-  readonly finalizeWaitMs?: number;
-  /** Between repeats of a vote: at first, and after doubling. */
-  readonly minNotificationIntervalMs?: number;
-  readonly maxNotificationIntervalMs?: number;
-}
-
-export interface ElectionOutcome {
-  readonly role: RoleName;
-  readonly leader: number;
-  readonly vote: Vote;
-}
-
-export interface ElectionMessage {
-  readonly to: number;
-  readonly notification: Notification;
-}
-
-/** A vote and the state it is told in. */
-interface Statement {
-  readonly state: PeerState;
-  readonly vote: Vote;
-}
-
-interface Answer {
-  readonly question: Notification;
-  readonly statement: Statement;
-  readonly atMs: number;
-}
+export type { ElectionMessage, ElectionOptions, ElectionOutcome } from './election-options.js';
 
 type Phase = 'idle' | 'looking' | 'decided';
+
+/** Whom a server votes for that has no vote of its own and has heard of none. */
+const nobody = emptyVote(0n).leader;
 
 export class Election {
   readonly #options: ElectionOptions;
@@ -92,7 +63,7 @@ export class Election {
   readonly #outbox = new Map<number, Notification>();
   /** Connected, no voters, and have asked: they want to hear of each decision. */
   readonly #askers = new Set<number>();
-  readonly #answers = new Map<number, Answer>();
+  readonly #answers = new Answers();
   /** Votes that voters have cast while this server was not looking: the last of each, and when. */
   readonly #early = new Map<
     number,
@@ -101,10 +72,10 @@ export class Election {
 
   #phase: Phase = 'idle';
   #round = 0n;
-  #own: { readonly zxid: Zxid; readonly peerEpoch: number } = { zxid: noHistory, peerEpoch: 0 };
+  #own: OwnHistory = { zxid: 0n, peerEpoch: 0 };
   #proposal: Vote = emptyVote(0n);
   /** Votes of this round. */
-  readonly #received = new Map<number, HeardVote>();
+  readonly #received = new Ballots();
   /** What servers that have decided say, in whatever round. */
   readonly #established = new Map<number, HeardVote>();
   #finalizeAtMs = Infinity;
@@ -127,6 +98,16 @@ export class Election {
     this.#finalizeWaitMs = options.finalizeWaitMs ?? 200;
     this.#minIntervalMs = options.minNotificationIntervalMs ?? 200;
     this.#maxIntervalMs = options.maxNotificationIntervalMs ?? 60_000;
+  }
+
+  /** Later than any that was heard of. */
+  get nextRound(): bigint {
+    return this.#round + 1n;
+  }
+
+  /** Whom this server votes for; null while it does not look for a leader. */
+  get candidate(): number | null {
+    return this.#phase === 'looking' ? Number(this.#proposal.leader) : null;
   }
 
   /** Null until decided; then until the next `start`. */
@@ -164,11 +145,9 @@ export class Election {
   }
 
   /**
-   * Begins to look for a leader. `own` is what is on this server's disk, all of it durable. A voter
-   * that must not vote, having lost what it once acknowledged, says `noHistory` and waits to join
-   * what others decide.
+   * Begins to look for a leader. `own` is what is on this server's disk, all of it durable.
    */
-  start(nowMs: number, own: { readonly zxid: Zxid; readonly peerEpoch: number }): void {
+  start(nowMs: number, own: OwnHistory): void {
     this.#phase = 'looking';
     this.#own = own;
     this.#outcome = null;
@@ -215,12 +194,13 @@ export class Election {
 
   onDisconnected(sid: number, nowMs: number): void {
     this.#connected.delete(sid);
-    this.#answers.delete(sid);
+    this.#answers.forget(sid);
     this.#askers.delete(sid);
     this.#early.delete(sid);
-    this.#received.delete(sid);
+    this.#received.withdraw(sid);
     this.#established.delete(sid);
     if (this.#phase !== 'looking') return;
+    this.#reconsiderVoice(nowMs);
     if (BigInt(sid) === this.#proposal.leader) this.#retreatAtMs = nowMs + this.#minIntervalMs;
     this.#consider(nowMs);
   }
@@ -259,6 +239,10 @@ export class Election {
     if (notification.state === 'looking' && notification.electionEpoch < this.#round) {
       this.#answer(from, notification, nowMs);
     }
+    if (notification.state === 'looking' && notification.leader === nobody) {
+      this.#onUndecided(notification, nowMs);
+      return;
+    }
     if (!this.#isVoter(Number(notification.leader))) return;
     if (notification.state === 'looking') this.#onLooking(from, notification, nowMs);
     else if (notification.state !== 'observing') this.#onDecided(from, notification);
@@ -279,10 +263,11 @@ export class Election {
 
   #ownVote(): Vote {
     if (!this.#quorumInForce.voters.has(this.#options.sid)) return emptyVote(this.#round);
+    const { zxid, peerEpoch } = this.#own;
     return {
       leader: BigInt(this.#options.sid),
-      zxid: this.#own.zxid,
-      peerEpoch: BigInt(this.#own.peerEpoch),
+      zxid: this.#isMute ? noHistory : zxid,
+      peerEpoch: this.#isMute ? 0n : BigInt(peerEpoch),
       electionEpoch: this.#round,
     };
   }
@@ -296,35 +281,78 @@ export class Election {
     this.#repeatAtMs = nowMs + this.#intervalMs;
     if (this.#isVoter(sid) && !this.#isMute) {
       const version = notificationVersion;
-      this.#received.set(sid, { ...vote, state: 'looking', version });
+      this.#received.cast(sid, { ...vote, state: 'looking', version });
     }
     this.#tellVoters();
   }
 
-  /** It has no history to vote with: it neither counts others' votes nor is counted. */
+  /** It has no history to vote with, and not heard everybody: it neither counts nor is counted. */
   get #isMute(): boolean {
-    return this.#own.zxid === noHistory;
+    if (this.#own.isBlank !== true || !this.#isVoter(this.#options.sid)) return false;
+    return !this.#received.areComplete(this.#options.quorums(), this.#options.sid);
+  }
+
+  /** Somebody was heard who had not been, or is gone: a blank server may have a vote now, or none. */
+  #reconsiderVoice(nowMs: number): void {
+    const isMute = this.#isMute;
+    if (isMute === (this.#proposal.zxid === noHistory)) return;
+    this.#received.withdraw(this.#options.sid);
+    const own = this.#ownVote();
+    this.#propose(isMute ? own : this.#received.best(own, this.#quorumInForce), nowMs);
+  }
+
+  /**
+   * It takes itself for no voter: the configuration in which it is one has not come into force there.
+   * Then it may be needed to agree to just that, and does once it hears a vote of its round.
+   */
+  #onUndecided(notification: Notification, nowMs: number): void {
+    if (this.#isMute || notification.electionEpoch <= this.#round) return;
+    this.#enterRound(notification.electionEpoch);
+    this.#propose(this.#ownVote(), nowMs);
   }
 
   #onLooking(from: number, notification: Notification, nowMs: number): void {
-    if (this.#isMute || notification.zxid === noHistory) return;
+    const isVoteless = notification.zxid === noHistory;
+    const { electionEpoch } = notification;
+    const isOtherRound = electionEpoch !== this.#round;
     // it has left what it had joined
     this.#established.delete(from);
-    const force = this.#quorumInForce;
-    if (notification.electionEpoch > this.#round) {
-      this.#enterRound(notification.electionEpoch);
-      const own = this.#ownVote();
-      this.#propose(isBetter(notification, own, force) ? voteOf(notification) : own, nowMs);
-    } else if (notification.electionEpoch < this.#round) {
-      return;
-    } else if (isBetter(notification, this.#proposal, force)) {
-      this.#propose(voteOf(notification), nowMs);
-    } else if (!isSameVote(notification, this.#proposal)) {
-      // perhaps it was not listening when it was told
-      this.#answer(from, notification, nowMs);
+    if (electionEpoch < this.#round) {
+      // whoever has no vote has no round of its own either: it listens in that of those who vote
+      if (!this.#isMute || isVoteless || this.#received.votes.size > 0) return;
     }
-    this.#received.set(from, notification);
+    if (isOtherRound) {
+      this.#enterRound(electionEpoch);
+      this.#propose(this.#ownVote(), nowMs);
+    }
+    if (!isVoteless && this.#isPhantom(notification)) {
+      // whoever votes so hides what it has itself, and will think again when it hears this
+      this.#received.withdraw(from);
+      this.#reconsiderVoice(nowMs);
+      if (!isOtherRound) this.#answer(from, notification, nowMs);
+      return;
+    }
+    this.#received.cast(from, notification);
+    this.#reconsiderVoice(nowMs);
+    if (!this.#isMute && this.#received.isRefuted(this.#proposal)) {
+      this.#beginRound(nowMs);
+      return;
+    }
+    if (!isVoteless && !this.#isMute) {
+      if (isBetter(notification, this.#proposal, this.#quorumInForce)) {
+        this.#propose(voteOf(notification), nowMs);
+      } else if (!isOtherRound && !isSameVote(notification, this.#proposal)) {
+        // perhaps it was not listening when it was told
+        this.#answer(from, notification, nowMs);
+      }
+    }
     this.#consider(nowMs);
+  }
+
+  /** For this server, with a history that it had before it was restarted. */
+  #isPhantom({ leader, zxid, peerEpoch }: Vote): boolean {
+    if (leader !== BigInt(this.#options.sid)) return false;
+    return zxid !== this.#own.zxid || peerEpoch !== BigInt(this.#own.peerEpoch);
   }
 
   get #quorumInForce(): Quorum {
@@ -339,8 +367,8 @@ export class Election {
 
   /** Decides if a quorum is for the proposal and it is time. */
   #consider(nowMs: number): void {
-    if (this.#phase !== 'looking' || this.#newerConfig !== null) return;
-    const supporters = supportersIn(this.#received, (vote) => isSameVote(vote, this.#proposal));
+    if (this.#phase !== 'looking' || this.#newerConfig !== null || this.#isMute) return;
+    const supporters = this.#received.supporters((vote) => isSameVote(vote, this.#proposal));
     if (this.#retreatAtMs !== Infinity || !this.#isBacked(supporters)) {
       if (this.#finalizeAtMs !== Infinity) this.#repeatAtMs = nowMs + this.#intervalMs;
       this.#finalizeAtMs = Infinity;
@@ -376,9 +404,8 @@ export class Election {
     if (!this.#isQuorum(supporters)) return false;
     if (candidate !== sid && !this.#connected.has(candidate)) return false;
     return [...this.#connected].every((other) => {
-      const heard = this.#received.get(other);
-      const isVote = heard?.state === 'looking' || heard?.leader === this.#proposal.leader;
-      return isVote || !this.#isVoter(other);
+      if (this.#received.isHeard(other) || !this.#isVoter(other)) return true;
+      return this.#received.votes.get(other)?.leader === this.#proposal.leader;
     });
   }
 
@@ -386,11 +413,11 @@ export class Election {
   #onDecided(from: number, heard: HeardVote): void {
     const { electionEpoch } = heard;
     if (electionEpoch === this.#round) {
-      this.#received.set(from, heard);
-      const supporters = supportersIn(this.#received, (vote) =>
+      this.#received.cast(from, heard);
+      const supporters = this.#received.supporters((vote) =>
         vote.state === 'looking' ? isSameVote(vote, heard) : vote.leader === heard.leader,
       );
-      if (this.#isQuorum(supporters) && this.#isLed(this.#received, heard)) {
+      if (this.#isQuorum(supporters) && this.#isLed(this.#received.votes, heard)) {
         this.#decide(voteOf(heard), supporters);
         return;
       }
@@ -477,23 +504,9 @@ export class Election {
     this.#outbox.set(to, { ...voteOf(vote), state, version: notificationVersion, config });
   }
 
-  /**
-   * At once. But a question that is asked again unchanged within the shortest interval is no
-   * question: it is the answer of a server that takes this one for a stranger, and would go on.
-   */
+  /** At once, unless it was said a moment ago. */
   #answer(from: number, question: Notification, nowMs: number): void {
-    const last = this.#answers.get(from);
-    const statement = this.#statement();
-    if (
-      last !== undefined &&
-      nowMs - last.atMs < this.#minIntervalMs &&
-      isSameVote(last.question, question) &&
-      last.statement.state === statement.state &&
-      isSameVote(last.statement.vote, statement.vote)
-    ) {
-      return;
-    }
-    this.#answers.set(from, { question, statement, atMs: nowMs });
-    this.#tell(from);
+    const said = this.#statement();
+    if (this.#answers.isNew(from, question, said, nowMs, this.#minIntervalMs)) this.#tell(from);
   }
 }

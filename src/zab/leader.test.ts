@@ -1,81 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TxnBatch } from '../protocol/txn-batch.js';
-import { CommittedLog } from './committed-log.js';
-import { Leader } from './leader.js';
-import { majorityQuorum } from './quorum.js';
-import type { Ready } from './ready.js';
-
-/** Everything that the leader wants done now, and what of it persists. */
-function drain(leader: Leader): Ready[] {
-  const readys: Ready[] = [];
-  for (let next = leader.takeReady(); next !== null; next = leader.takeReady()) readys.push(next);
-  return readys;
-}
-
-const said = (readys: readonly Ready[]): string[] =>
-  readys.flatMap(({ messages, messagesAfterPersist }) =>
-    [...messages, ...messagesAfterPersist].map((message) =>
-      'link' in message
-        ? `${message.kind} ${message.link}`
-        : `${message.kind} ${message.links.join()}`,
-    ),
-  );
-const committed = (readys: readonly Ready[]): number =>
-  readys.flatMap((ready) => ready.committed).reduce((sum, { from, to }) => sum + to - from, 0);
-
-function newLeader(sids: readonly number[]): Leader {
-  const quorum = majorityQuorum(sids, 0n);
-  return new Leader({
-    sid: 1,
-    tickMs: 100,
-    initLimit: 10,
-    syncLimit: 5,
-    acceptedEpoch: 4,
-    currentEpoch: 4,
-    lastLogged: { high: 4, low: 9 },
-    committedLog: new CommittedLog(500, () => undefined),
-    quorums: () => [quorum],
-    nowMs: 0,
-  });
-}
-
-/** Persists what is to be persisted, again and again, until nothing is said any more. */
-function settle(leader: Leader): Ready[] {
-  const all: Ready[] = [];
-  for (let readys = drain(leader); readys.length > 0; readys = drain(leader)) {
-    all.push(...readys);
-    for (const { seq, persist } of readys) if (persist !== null) leader.persisted(seq);
-  }
-  return all;
-}
-
-function follow(leader: Leader, link: number, sid: number): Ready[] {
-  leader.onLearnerInfo(link, { sid, isObserver: false, acceptedEpoch: 4 }, 0);
-  const all = settle(leader);
-  leader.onAckEpoch(link, 4, { high: 4, low: 9 }, 0);
-  all.push(...settle(leader));
-  leader.onAck(link, leader.epoch, 0, 0);
-  all.push(...settle(leader));
-  return all;
-}
-
-function propose(leader: Leader, count: number): TxnBatch {
-  const batch = new TxnBatch();
-  for (let i = 0; i < count; i++) {
-    const writer = batch.begin();
-    writer.writeLongParts(0, 1);
-    writer.writeInt(0);
-    writer.writeLongParts(leader.nextZxidHigh(), leader.nextZxidLow());
-    writer.writeLongParts(0, 0);
-    writer.writeInt(-1);
-    writer.writeInt(-101);
-    batch.finish();
-    leader.proposed();
-  }
-  leader.handOver(batch);
-  return batch;
-}
+import { committed, drain, follow, newLeader, propose, said, settle } from './leader.fixture.js';
 
 test('phase 1: the epoch is above all of a quorum, and is told only when it is durable', () => {
   const leader = newLeader([1, 2, 3]);
@@ -189,10 +114,15 @@ test('a sync is answered after a quorum’s echo and what was proposed before it
 test('without a quorum that follows the role ends; so it does when none comes in time', () => {
   const waiting = newLeader([1, 2, 3]);
   waiting.tick(1000);
-  assert.match(settle(waiting)[0]?.stop ?? '', /initLimit/);
+  assert.match(settle(waiting)[0]?.stop ?? '', /no quorum in time/);
   const left = newLeader([1, 2, 3]);
   follow(left, 7, 2);
   left.onLinkDown(7);
-  left.tick(60);
   assert.match(settle(left).at(-1)?.stop ?? '', /fewer than a quorum/);
+  const deserted = newLeader([1, 2, 3]);
+  for (const sid of [2, 3]) follow(deserted, sid, sid);
+  deserted.onLinkDown(3);
+  assert.equal(deserted.isStopped, false, 'two of three are left');
+  deserted.onLinkDown(2);
+  assert.ok(deserted.isStopped);
 });

@@ -8,20 +8,25 @@
  * Readys. The rules that keep committed transactions:
  *
  * - The own promise (acceptedEpoch) counts, and LEADERINFO leaves, only after it is durable.
+ * - A promise counts that was made to this leader, by a server that knows what it acknowledged.
  * - The own acknowledgement of a proposal counts only after its flush; others' by connection.
  * - A proposal is committed when every quorum in force has it durable, in order, without a gap.
  */
-import { assert, present } from '../base/assert.js';
+import { assert } from '../base/assert.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
+import { Broadcast, type NextConfiguration } from './broadcast.js';
 import { isAbove, type CommittedLog, type TxnRange } from './committed-log.js';
-import { durableOfAll } from './durability.js';
 import { LearnerLink } from './learner-link.js';
+import { LearnerLinks } from './learner-links.js';
+import { HandOver } from './hand-over.js';
 import type { LinkId } from './messages.js';
 import { Outbox, readyToPersist } from './outbox.js';
+import { hasHistory, isEverybody } from './promise.js';
 import type { Quorum } from './quorum.js';
 import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
-import { SyncBarriers } from './sync-barriers.js';
-import { chooseSync, type ZxidPair } from './sync-choice.js';
+import type { ZxidPair } from './sync-choice.js';
+import type { Succession } from './succession.js';
+import { Synchronisation } from './synchronisation.js';
 
 export interface LeaderOptions {
   readonly sid: number;
@@ -34,57 +39,61 @@ export interface LeaderOptions {
   readonly currentEpoch: number;
   /** The end of the own log, all of it durable and applied. */
   readonly lastLogged: ZxidPair;
+  /** What is on this server's disk was whole here once. Left out: it was. */
+  readonly hasHistory?: boolean;
+  /** An operator says that the ensemble is new: nobody without history has lost any. */
+  readonly isBeginning?: boolean;
   readonly committedLog: CommittedLog;
   /** All that must agree: one, or two while a reconfiguration is under way. */
   readonly quorums: () => readonly Quorum[];
+  /** How long a quorum may take to promise the epoch; initLimit when it is left out. */
+  readonly discoveryLimitMs?: number;
+  /** How many batches may be on their way to the disk at once; one when it is left out. */
+  readonly flushesMax?: () => number;
   readonly nowMs: number;
 }
 
 type Phase = 'discovery' | 'promising' | 'promised' | 'synchronisation' | 'broadcast' | 'stopped';
 
-/** A batch of proposals that is not wholly committed. */
-interface Outstanding {
-  readonly batch: TxnBatch;
-  /** Counter of its first record. */
-  readonly firstLow: number;
-  /** Records of it that are committed. */
-  committed: number;
-}
-
-/** Proposals of one epoch are counted in 32 bits; the last one is never given out. */
-const COUNTER_MAX = 0xffffffff;
-/** What may be proposed between two looks at the counter. */
-const COUNTER_RESERVE = 1 << 24;
-
 export class Leader {
   readonly #options: LeaderOptions;
-  readonly #links = new Map<LinkId, LearnerLink>();
+  readonly #links: LearnerLinks;
+  readonly #broadcast: Broadcast;
+  #synchronisation: Synchronisation | null = null;
+  #handOver: HandOver | null = null;
   #phase: Phase = 'discovery';
   #epoch = 0;
+  readonly #startedMs: number;
   #phaseStartedMs: number;
   #lastPingMs: number;
   #nowMs: number;
 
-  /** Counters within the epoch. */
-  #proposedLow = 0;
-  #durableLow = 0;
-  #committedLow = 0;
-  #outstanding: Outstanding[] = [];
-  readonly #flushing: { readonly seq: number; readonly lastLow: number }[] = [];
   #hasOwnPromise = false;
   #hasOwnAck = false;
-  readonly #syncs = new SyncBarriers();
 
   #seq = 0;
   readonly #out = new Outbox();
   #persist: Persist | null = null;
   /** A persist of epoch files is under way: nothing that depends on it has been said. */
   #slowSeq = 0;
+  /** A batch is under way with a configuration that was proposed. */
+  #savingSeq = 0;
+  /** A persist of a configuration; the same holds. */
+  #activationSeq = 0;
+  /** Learners to be told of the whole history, which ends with that configuration. */
+  readonly #held: (() => void)[] = [];
 
   constructor(options: LeaderOptions) {
     this.#options = options;
     this.#nowMs = options.nowMs;
-    this.#phaseStartedMs = this.#lastPingMs = options.nowMs;
+    this.#startedMs = this.#phaseStartedMs = this.#lastPingMs = options.nowMs;
+    const { sid, committedLog } = options;
+    const quorums = options.quorums();
+    this.#links = new LearnerLinks(sid, (link, reason) => {
+      this.#out.say({ kind: 'close', link, reason });
+    });
+    const [links, out] = [this.#links, this.#out];
+    this.#broadcast = new Broadcast({ sid, links, committedLog, out, quorums });
     this.#tryEpoch();
   }
 
@@ -102,20 +111,20 @@ export class Leader {
   }
 
   get proposedLow(): number {
-    return this.#proposedLow;
+    return this.#broadcast.proposedLow;
   }
 
   get committedLow(): number {
-    return this.#committedLow;
+    return this.#broadcast.committedLow;
   }
 
   /** Proposals that are not committed. */
   get outstandingCount(): number {
-    return this.#proposedLow - this.#committedLow;
+    return this.proposedLow - this.committedLow;
   }
 
   links(): IterableIterator<LearnerLink> {
-    return this.#links.values();
+    return this.#links[Symbol.iterator]();
   }
 
   // ------------------------------------------------------------------ learners
@@ -128,22 +137,18 @@ export class Leader {
   ): void {
     if (this.#phase === 'stopped') return;
     this.#nowMs = nowMs;
-    for (const other of [...this.#links.values()]) {
-      // the same server again: its older connection is dead, whether or not anybody noticed
-      if (other.sid === info.sid) this.#drop(other, 'the same server has connected again');
-    }
     const learner = new LearnerLink(link, info, nowMs);
-    this.#links.set(link, learner);
+    this.#links.add(learner);
     if (this.#phase === 'discovery') this.#tryEpoch();
     else if (this.#slowSeq === 0) this.#tellEpoch(learner);
   }
 
-  /** `currentEpoch` -1: the learner had accepted this epoch before. */
+  /** `currentEpoch` -1: the learner had accepted this epoch before, perhaps from another leader. */
   onAckEpoch(link: LinkId, currentEpoch: number, lastLogged: ZxidPair, nowMs: number): void {
     const learner = this.#heard(link, nowMs);
     if (learner === null) return;
     if (learner.phase !== 'promising') {
-      this.#drop(learner, 'ACKEPOCH out of turn');
+      this.#links.drop(learner, 'ACKEPOCH out of turn');
       return;
     }
     learner.lastLogged = lastLogged;
@@ -153,13 +158,15 @@ export class Leader {
       (currentEpoch === ours && isAbove(lastLogged.high, lastLogged.low, own.high, own.low));
     // once this epoch has begun its history is what counts, however far the learner's tail reaches
     if (currentEpoch !== -1 && isAhead && this.#phase === 'promising') {
-      this.#drop(learner, 'it knows more than this leader');
+      this.#links.drop(learner, 'it knows more than this leader');
       return;
     }
     learner.phase = 'promised';
+    learner.hasPromised = currentEpoch !== -1;
+    learner.hasHistory = hasHistory(currentEpoch, lastLogged);
     if (this.#phase === 'promising') this.#tryPromises();
     else if (this.#phase === 'synchronisation' || this.#phase === 'broadcast') {
-      this.#synchronise(learner);
+      this.#whenTold(learner, () => this.#synchronisation?.begin(learner, this.#nowMs));
     }
   }
 
@@ -173,18 +180,19 @@ export class Leader {
         return;
       }
       if (high !== this.#epoch) {
-        this.#drop(learner, 'it acknowledges another epoch');
+        this.#links.drop(learner, 'it acknowledges another epoch');
         return;
       }
       learner.phase = 'acknowledged';
       if (this.#phase === 'synchronisation') this.#tryEstablish();
       else if (this.#phase === 'broadcast') this.#activate(learner);
-      this.#advance();
+      this.#broadcast.advance();
       return;
     }
     if (low === 0) return; // of UPTODATE
     this.#count(learner, high, low);
-    this.#advance();
+    this.#broadcast.advance();
+    this.#goOnHandingOver();
   }
 
   /** An echo of a ping. */
@@ -192,7 +200,7 @@ export class Leader {
     const learner = this.#heard(link, nowMs);
     if (learner === null || learner.phase !== 'active') return;
     if (learner.pingsEchoed < learner.pingsSent) learner.pingsEchoed++;
-    this.#answerSyncs();
+    this.#broadcast.answerSyncs();
   }
 
   /** Anything else came from it. */
@@ -201,7 +209,14 @@ export class Leader {
   }
 
   onLinkDown(link: LinkId): void {
-    this.#links.delete(link);
+    const was = this.#links.get(link);
+    this.#links.forget(link);
+    this.#goOnHandingOver();
+    // a connection that ends is acted on at once: its server has ended its role, or is no more
+    const isDeserted = this.#phase === 'broadcast' && was?.phase === 'active' && !this.#isFollowed;
+    if (isDeserted && this.succession === null) this.#end('fewer than a quorum of servers follow');
+    // an oracle may have allowed to go on without it
+    else this.#broadcast.advance();
   }
 
   /** History up to and including the zxid has been sent: the rest is in memory, or on the disk. */
@@ -209,7 +224,7 @@ export class Leader {
     const learner = this.#links.get(link);
     if (learner === undefined || this.#phase === 'stopped') return;
     assert(learner.phase === 'streaming', 'only a streaming learner has been streamed to');
-    this.#goOn(learner, at);
+    this.#whenTold(learner, () => this.#synchronisation?.goOn(learner, at, this.#nowMs));
   }
 
   // ------------------------------------------------------------------ the server
@@ -220,42 +235,73 @@ export class Leader {
   }
 
   nextZxidLow(): number {
-    return this.#proposedLow + 1;
+    return this.proposedLow + 1;
   }
 
   proposed(): void {
-    this.#proposedLow++;
+    this.#broadcast.proposed();
+  }
+
+  /** What is proposed next brings a configuration. Only while `isReconfiguring` is false. */
+  reconfigure(next: NextConfiguration): void {
+    assert(this.#phase === 'broadcast', 'only an established leader proposes');
+    this.#broadcast.reconfigure(next);
+  }
+
+  /** A configuration is proposed and not in force. */
+  get isReconfiguring(): boolean {
+    return this.#broadcast.isReconfiguring;
+  }
+
+  /** It and learners that are up to date would be a quorum of that. */
+  hasQuorumOf(quorum: Quorum): boolean {
+    return this.#links.areQuorum([quorum], (learner) => learner.phase === 'active');
+  }
+
+  /**
+   * Begins to hand leadership to the server of this number, which must be up to date; every learner
+   * must understand HANDOVER. False: not now. It may still be given up: then leading goes on.
+   */
+  beginHandOver(to: number, round: bigint, nowMs: number): boolean {
+    if (this.#phase !== 'broadcast' || this.#handOver !== null) return false;
+    if (!this.#broadcast.quorums.every(({ voters }) => voters.has(to))) return false;
+    this.#nowMs = nowMs;
+    const [links, broadcast, out, epoch] = [this.#links, this.#broadcast, this.#out, this.#epoch];
+    const limitMs = this.#options.tickMs / 4;
+    this.#handOver = new HandOver({ to, round, epoch, links, broadcast, out, limitMs, nowMs });
+    return this.#goOnHandingOver();
+  }
+
+  get isHandingOver(): boolean {
+    return this.#handOver !== null;
+  }
+
+  /** Who was told to lead after this server; null: nobody was. */
+  get succession(): Succession | null {
+    return this.#handOver?.succession ?? null;
   }
 
   /** No more proposals fit into this epoch: the role ends before the counter does (ZOOKEEPER-1277). */
   get isExhausted(): boolean {
-    return this.#proposedLow >= COUNTER_MAX - COUNTER_RESERVE;
+    return this.#broadcast.isExhausted;
   }
 
-  /** Group commit: one flush at a time, the next batch fills meanwhile. */
+  /** Group commit: while as many as may be are flushed, the next batch fills. */
   get isAccepting(): boolean {
-    return this.isServing && this.#persist === null && this.#flushing.length === 0;
+    if (this.#handOver !== null || !this.isServing || this.#persist !== null) return false;
+    // a configuration is saved before its batch is logged: nothing may overtake that
+    const isAlone = this.isReconfiguring || this.#savingSeq !== 0;
+    const flushesMax = isAlone ? 1 : (this.#options.flushesMax?.() ?? 1);
+    return this.#broadcast.flushingCount < flushesMax;
   }
 
   /** The batch is complete: its records are proposed. */
   handOver(batch: TxnBatch): void {
     assert(this.#phase === 'broadcast', 'only an established leader proposes');
     assert(this.#persist === null, 'a Ready is taken before the next batch is handed over');
-    const last = batch.count - 1;
-    assert(batch.zxidHigh(last) === this.#epoch, 'a proposal is of this epoch');
-    assert(batch.zxidLow(last) === this.#proposedLow, 'a batch ends with the last proposed zxid');
-    const firstLow = batch.zxidLow(0);
-    const before = this.#outstanding.at(-1);
-    assert(
-      before === undefined || before.firstLow + before.batch.count === firstLow,
-      'proposals have no gap',
-    );
-    this.#outstanding.push({ batch, firstLow, committed: 0 });
-    const links = this.#forwarding(false);
-    if (links.length > 0) {
-      this.#out.say({ kind: 'propose', links, batch, from: 0, to: batch.count });
-    }
-    this.#persist = persistBatch(batch);
+    this.#broadcast.handOver(batch);
+    const config = this.#broadcast.isReconfiguring ? 'seen' : null;
+    this.#persist = { ...persistBatch(batch), config };
   }
 
   /** What is flushed here counts as this server's acknowledgement. */
@@ -265,10 +311,15 @@ export class Leader {
       this.#persistedEpoch();
       return;
     }
-    const oldest = this.#flushing.shift();
-    assert(oldest !== undefined && oldest.seq === seq, 'flushes end in the order they began');
-    this.#durableLow = oldest.lastLow;
-    this.#advance();
+    if (seq === this.#activationSeq) {
+      this.#activationSeq = 0;
+      this.#broadcast.activated();
+      for (const begin of this.#held.splice(0)) begin();
+      return;
+    }
+    if (seq === this.#savingSeq) this.#savingSeq = 0;
+    this.#broadcast.flushEnded(seq);
+    this.#goOnHandingOver();
   }
 
   /**
@@ -277,9 +328,9 @@ export class Leader {
    */
   requestSync(token: number): void {
     assert(this.#phase === 'broadcast', 'only an established leader answers a sync');
-    const links = this.#syncs.request(token, this.#proposedLow, this.#links.values());
+    const links = this.#broadcast.requestSync(token);
     if (links.length > 0) this.#ping(links);
-    this.#answerSyncs();
+    this.#broadcast.answerSyncs();
   }
 
   tick(nowMs: number): void {
@@ -287,31 +338,42 @@ export class Leader {
     this.#nowMs = nowMs;
     const { tickMs, initLimit, syncLimit } = this.#options;
     if (this.#phase !== 'broadcast') {
-      if (nowMs - this.#phaseStartedMs >= initLimit * tickMs) {
-        this.#end(`no quorum within initLimit, waiting for ${this.#phase}`);
+      const limitMs = this.#isDiscovering ? this.#options.discoveryLimitMs : undefined;
+      if (nowMs - this.#phaseStartedMs >= (limitMs ?? initLimit * tickMs)) {
+        this.#end(`no quorum in time, waiting for ${this.#phase}`);
         return;
       }
     }
-    for (const learner of [...this.#links.values()]) {
+    this.#goOnHandingOver();
+    for (const learner of [...this.#links]) {
       const limit = learner.phase === 'active' ? syncLimit : initLimit;
       if (nowMs - learner.lastHeardMs > limit * tickMs) {
-        this.#drop(learner, 'it has not been heard for too long');
+        this.#links.drop(learner, 'it has not been heard for too long');
       }
     }
     if (this.#phase === 'broadcast' && nowMs - this.#lastPingMs >= tickMs / 2) {
       this.#lastPingMs = nowMs;
-      if (!this.#isQuorum((learner) => learner.phase === 'active')) {
+      if (!this.#isFollowed) {
         this.#end('fewer than a quorum of servers follow');
         return;
       }
       const links: LinkId[] = [];
-      for (const learner of this.#links.values()) {
+      for (const learner of this.#links) {
         if (!learner.isForwarding) continue;
         if (learner.phase === 'active') learner.pingsSent++;
         links.push(learner.id);
       }
       if (links.length > 0) this.#ping(links);
-    }
+      this.#broadcast.advance();
+    } else if (nowMs - this.#startedMs >= tickMs) this.#tryAlone();
+  }
+
+  /** Whoever was to come had a tick to do so: from here on an oracle counts. */
+  #tryAlone(): void {
+    this.#links.takesPart ??= () => true;
+    if (this.#phase === 'discovery') this.#tryEpoch();
+    else if (this.#phase === 'promising') this.#tryPromises();
+    else if (this.#phase === 'synchronisation') this.#tryEstablish();
   }
 
   /** When `tick` has something to do. */
@@ -328,15 +390,9 @@ export class Leader {
   /** Everything proposed and not committed: it is on this server's disk, so memory follows. */
   takeRest(): TxnRange[] {
     assert(this.#phase === 'stopped', 'only at the end of the role');
-    assert(this.#flushing.length === 0 && this.#slowSeq === 0, 'no flush is under way');
-    const rest = this.#out.takeCommitted();
-    for (const { batch, committed } of this.#outstanding) {
-      const range = { batch, from: committed, to: batch.count };
-      rest.push(range);
-      this.#options.committedLog.push(range);
-    }
-    this.#outstanding = [];
-    return rest;
+    const isIdle = !this.#broadcast.isFlushing && this.#slowSeq === 0 && this.#activationSeq === 0;
+    assert(isIdle, 'no flush is under way');
+    return [...this.#out.takeCommitted(), ...this.#broadcast.takeRest()];
   }
 
   /**
@@ -349,13 +405,18 @@ export class Leader {
   }
 
   #takePersist(): Ready | null {
+    if (this.#broadcast.mustActivate && this.#activationSeq === 0) {
+      this.#activationSeq = ++this.#seq;
+      return readyToPersist(this.#seq, { ...nothingToPersist, config: 'inForce' }, null);
+    }
     const persist = this.#persist;
     if (persist === null) return null;
     this.#persist = null;
     const seq = ++this.#seq;
     const { batch } = persist;
     if (batch === null) this.#slowSeq = seq;
-    else this.#flushing.push({ seq, lastLow: batch.zxidLow(batch.count - 1) });
+    else this.#broadcast.flushBegins(seq, batch);
+    if (persist.config !== null) this.#savingSeq = seq;
     return readyToPersist(seq, persist, null);
   }
 
@@ -365,13 +426,24 @@ export class Leader {
   #tryEpoch(): void {
     if (!this.#isQuorum(() => true)) return;
     let epoch = this.#options.acceptedEpoch;
-    for (const learner of this.#links.values()) {
+    for (const learner of this.#links) {
       if (!learner.isObserver && learner.acceptedEpoch > epoch) epoch = learner.acceptedEpoch;
     }
     this.#epoch = epoch + 1;
     this.#enter('promising');
     this.#persist = { ...nothingToPersist, acceptedEpoch: this.#epoch };
     this.#slowSeq = -1;
+  }
+
+  /** Now, or when a configuration that is decided may be told. */
+  #whenTold(learner: LearnerLink, begin: () => void): void {
+    if (!this.#broadcast.mustActivate) {
+      begin();
+      return;
+    }
+    this.#held.push(() => {
+      if (this.#links.get(learner.id) === learner) begin();
+    });
   }
 
   #tellEpoch(learner: LearnerLink): void {
@@ -382,7 +454,11 @@ export class Leader {
   /** ACKEPOCH of a quorum: nobody of it will follow an older leader any more. */
   #tryPromises(): void {
     if (!this.#hasOwnPromise) return;
-    if (!this.#isQuorum((learner) => learner.phase === 'promised')) return;
+    const { sid, quorums, hasHistory: knows = true, isBeginning = false } = this.#options;
+    const promised = [...this.links()].filter((one) => !one.isObserver && one.hasPromised);
+    const known = promised.filter((one) => one.hasHistory || isBeginning);
+    const isKnown = (knows || isBeginning) && this.#isQuorum((one) => known.includes(one));
+    if (!isKnown && !isEverybody(quorums(), [sid, ...promised.map((one) => one.sid)])) return;
     this.#enter('promised');
     this.#persist = { ...nothingToPersist, beginEpoch: this.#epoch, finishEpoch: true };
     this.#slowSeq = -1;
@@ -391,16 +467,24 @@ export class Leader {
   #persistedEpoch(): void {
     if (this.#phase === 'promising') {
       this.#hasOwnPromise = true;
-      for (const learner of this.#links.values()) {
+      for (const learner of this.#links) {
         if (learner.phase === 'info') this.#tellEpoch(learner);
       }
       this.#tryPromises();
     } else if (this.#phase === 'promised') {
       this.#hasOwnAck = true;
       this.#enter('synchronisation');
-      for (const learner of this.#links.values()) {
+      const { committedLog } = this.#options;
+      this.#synchronisation = new Synchronisation({
+        epoch: this.#epoch,
+        committedLog,
+        broadcast: this.#broadcast,
+        out: this.#out,
+        applied: () => this.#applied(),
+      });
+      for (const learner of this.#links) {
         if (learner.phase === 'info') this.#tellEpoch(learner);
-        else if (learner.phase === 'promised') this.#synchronise(learner);
+        else if (learner.phase === 'promised') this.#synchronisation.begin(learner, this.#nowMs);
       }
       this.#tryEstablish();
     }
@@ -408,54 +492,10 @@ export class Leader {
 
   // ------------------------------------------------------------------ synchronisation
 
-  #synchronise(learner: LearnerLink): void {
-    const { committedLog } = this.#options;
-    const choice = chooseSync(learner.lastLogged, this.#applied(), committedLog);
-    this.#out.sayDurably({ kind: 'sync', link: learner.id, choice });
-    switch (choice.kind) {
-      case 'diff':
-        this.#finishSync(learner, choice.from);
-        return;
-      case 'trunc':
-        this.#finishSync(learner, choice.to);
-        return;
-      case 'log':
-      case 'snap':
-        learner.phase = 'streaming';
-    }
-  }
-
-  /** From memory if it reaches back to `at`, else more from the disk. */
-  #goOn(learner: LearnerLink, at: ZxidPair): void {
-    const { committedLog } = this.#options;
-    const applied = this.#applied();
-    const isThere = at.high === applied.high && at.low === applied.low;
-    const isInMemory = isThere || committedLog.floor(at.high, at.low) !== null;
-    if (isInMemory) this.#finishSync(learner, at);
-    else this.#out.sayDurably({ kind: 'stream', link: learner.id, from: at });
-  }
-
-  /** In one step, so that nothing falls between what was sent and what will be forwarded (Z27). */
-  #finishSync(learner: LearnerLink, from: ZxidPair): void {
-    this.#options.committedLog.forEachAfter(from.high, from.low, (range) => {
-      this.#out.sayDurably({ kind: 'history', link: learner.id, ...range });
-    });
-    if (!learner.isObserver) {
-      for (const { batch, committed } of this.#outstanding) {
-        if (committed === batch.count) continue;
-        const range = { batch, from: committed, to: batch.count };
-        this.#out.sayDurably({ kind: 'outstanding', link: learner.id, ...range });
-      }
-    }
-    learner.lastHeardMs = this.#nowMs;
-    learner.phase = 'synchronised';
-    this.#out.sayDurably({ kind: 'newLeader', link: learner.id, epoch: this.#epoch });
-  }
-
   /** What is committed here, which is what the tree holds or is about to. */
   #applied(): ZxidPair {
     const { committedLog, lastLogged } = this.#options;
-    if (this.#committedLow > 0) return { high: committedLog.lastHigh, low: committedLog.lastLow };
+    if (this.committedLow > 0) return { high: committedLog.lastHigh, low: committedLog.lastLow };
     // from its establishment on, the tree stands at the beginning of the epoch
     return this.#phase === 'broadcast' ? { high: this.#epoch, low: 0 } : lastLogged;
   }
@@ -465,9 +505,11 @@ export class Leader {
     if (!this.#hasOwnAck) return;
     if (!this.#isQuorum((learner) => learner.phase === 'acknowledged')) return;
     this.#enter('broadcast');
+    this.#links.takesPart = ({ phase }) => phase === 'active';
+    this.#broadcast.open(this.#epoch);
     this.#lastPingMs = this.#nowMs;
     this.#out.start = 'leading';
-    for (const learner of this.#links.values()) {
+    for (const learner of this.#links) {
       if (learner.phase === 'acknowledged') this.#activate(learner);
     }
   }
@@ -477,72 +519,41 @@ export class Leader {
     this.#out.sayDurably({ kind: 'upToDate', link: learner.id });
   }
 
-  // ------------------------------------------------------------------ broadcast
+  // ------------------------------------------------------------------ succession
 
-  #count(learner: LearnerLink, high: number, low: number): void {
-    if (high !== this.#epoch || low > this.#proposedLow) {
-      this.#drop(learner, 'it acknowledges what was never proposed to it');
-      return;
-    }
-    if (low > learner.ackedLow) learner.ackedLow = low;
-  }
-
-  /** Commits what every quorum in force has durable. */
-  #advance(): void {
-    if (this.#phase !== 'broadcast') return;
-    const { sid, quorums } = this.#options;
-    const own = { sid, durableLow: this.#durableLow, committedLow: this.#committedLow };
-    let low = durableOfAll(quorums(), own, [...this.#links.values()]);
-    if (low <= this.#committedLow) return;
-    // what this server applies is on its own disk, whatever the others have
-    low = Math.min(low, this.#durableLow);
-    const followers = this.#forwarding(false);
-    const observers = this.#forwarding(true);
-    while (this.#committedLow < low) {
-      const oldest = present(this.#outstanding[0], 'what is committed was outstanding');
-      const from = oldest.committed;
-      const to = Math.min(oldest.batch.count, low - oldest.firstLow + 1);
-      const range: TxnRange = { batch: oldest.batch, from, to };
-      oldest.committed = to;
-      this.#committedLow = oldest.firstLow + to - 1;
-      if (to === oldest.batch.count) this.#outstanding.shift();
-      this.#out.commit(range);
-      this.#options.committedLog.push(range);
-      if (followers.length > 0)
-        this.#out.sayDurably({ kind: 'commit', links: followers, ...range });
-      if (observers.length > 0)
-        this.#out.sayDurably({ kind: 'inform', links: observers, ...range });
-    }
-    this.#answerSyncs();
-  }
-
-  #ping(links: readonly LinkId[]): void {
-    const zxid = { high: this.#epoch, low: this.#proposedLow };
-    this.#out.say({ kind: 'ping', links, zxid });
-  }
-
-  #answerSyncs(): void {
-    const tokens = this.#syncs.answer(this.#committedLow, (fits) => this.#isQuorum(fits));
-    for (const token of tokens) this.#out.answer({ kind: 'synced', token });
+  /** False: there is none, or it is given up. */
+  #goOnHandingOver(): boolean {
+    const handOver = this.#handOver;
+    if (handOver === null || this.#phase !== 'broadcast') return false;
+    const how = handOver.go(this.#nowMs);
+    if (how === 'cancelled') this.#handOver = null;
+    else if (how === 'over') this.#end(`leadership is handed over to ${handOver.to}`);
+    return how !== 'cancelled';
   }
 
   // ------------------------------------------------------------------ shared
 
-  /** This server and the voters among the learners that fit are a quorum, by each in force. */
-  #isQuorum(fits: (learner: LearnerLink) => boolean): boolean {
-    const sids = new Set<number>([this.#options.sid]);
-    for (const learner of this.#links.values()) {
-      if (!learner.isObserver && fits(learner)) sids.add(learner.sid);
-    }
-    return this.#options.quorums().every((quorum) => quorum.contains(sids));
+  get #isFollowed(): boolean {
+    return this.#isQuorum((learner) => learner.phase === 'active');
   }
 
-  #forwarding(observers: boolean): LinkId[] {
-    const links: LinkId[] = [];
-    for (const learner of this.#links.values()) {
-      if (learner.isForwarding && learner.isObserver === observers) links.push(learner.id);
+  get #isDiscovering(): boolean {
+    return this.#phase === 'discovery' || this.#phase === 'promising' || this.#phase === 'promised';
+  }
+
+  #isQuorum(fits: (learner: LearnerLink) => boolean): boolean {
+    return this.#links.areQuorum(this.#broadcast.quorums, fits);
+  }
+
+  #count(learner: LearnerLink, high: number, low: number): void {
+    if (!this.#broadcast.count(learner, high, low)) {
+      this.#links.drop(learner, 'it acknowledges what was never proposed to it');
     }
-    return links;
+  }
+
+  #ping(links: readonly LinkId[]): void {
+    const zxid = { high: this.#epoch, low: this.proposedLow };
+    this.#out.say({ kind: 'ping', links, zxid });
   }
 
   #heard(link: LinkId, nowMs: number): LearnerLink | null {
@@ -554,11 +565,6 @@ export class Leader {
     return learner;
   }
 
-  #drop(learner: LearnerLink, reason: string): void {
-    this.#links.delete(learner.id);
-    this.#out.say({ kind: 'close', link: learner.id, reason });
-  }
-
   #enter(phase: Phase): void {
     this.#phase = phase;
     this.#phaseStartedMs = this.#nowMs;
@@ -566,10 +572,8 @@ export class Leader {
 
   #end(reason: string): void {
     this.#phase = 'stopped';
+    this.#broadcast.close();
     this.#out.stop = reason;
-    for (const learner of this.#links.values()) {
-      this.#out.say({ kind: 'close', link: learner.id, reason });
-    }
-    this.#links.clear();
+    this.#links.dropAll(reason);
   }
 }

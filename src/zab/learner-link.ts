@@ -27,10 +27,16 @@ export class LearnerLink {
   readonly isObserver: boolean;
   readonly acceptedEpoch: number;
   phase: LearnerPhase = 'info';
+  /** Not to follow older leaders, on this connection and to this leader. */
+  hasPromised = false;
+  /** It knows what it has acknowledged: it is neither new nor was it emptied. */
+  hasHistory = false;
   /** The end of its log, as it promised. */
   lastLogged: ZxidPair = { high: 0, low: 0 };
   /** Counter of the last proposal of this epoch that is durable there. */
   ackedLow = 0;
+  /** What was committed of this epoch when forwarding began: its, once it has acknowledged NEWLEADER. */
+  syncedLow = 0;
   lastHeardMs: number;
   /** Pings sent after it became active, and echoed. */
   pingsSent = 0;
@@ -46,6 +52,11 @@ export class LearnerLink {
     this.isObserver = given.isObserver;
     this.acceptedEpoch = given.acceptedEpoch;
     this.lastHeardMs = nowMs;
+  }
+
+  /** All proposals of this epoch up to there are durable on it. */
+  has(low: number): boolean {
+    return this.phase === 'active' && Math.max(this.ackedLow, this.syncedLow) >= low;
   }
 
   /** It gets proposals as they are made. */

@@ -18,6 +18,7 @@ import { isAbove, type CommittedLog, type TxnRange } from './committed-log.js';
 import type { LinkId } from './messages.js';
 import { Outbox, readyToPersist } from './outbox.js';
 import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
+import type { Succession } from './succession.js';
 import type { ZxidPair } from './sync-choice.js';
 
 export interface LearnerOptions {
@@ -30,11 +31,23 @@ export interface LearnerOptions {
   readonly currentEpoch: number;
   /** The end of the own log, all of it durable and applied. */
   readonly lastLogged: ZxidPair;
+  /** The leader's cut cannot be made: let it send everything. Left out: no. */
+  readonly wantsSnapshot?: boolean;
   readonly committedLog: CommittedLog;
   /** An empty batch. */
   takeBatch(): TxnBatch;
+  /** How long the leader may take to begin the synchronisation; initLimit when it is left out. */
+  readonly discoveryLimitMs?: number;
+  /** Of silence, after which a leader is left; syncLimit when it is left out. */
+  readonly silenceLimitMs?: number;
   readonly nowMs: number;
 }
+
+/**
+ * The start of an epoch that never comes: nothing to go on from, and nothing that can be cut off, so
+ * leaders, Apache's as well, send a snapshot. Shown only where it counts for nothing else.
+ */
+const beyondEverything: ZxidPair = { high: 0x7fff_ffff, low: 0 };
 
 type Phase =
   /** No link yet. */
@@ -68,7 +81,9 @@ export class Learner {
   readonly #options: LearnerOptions;
   #phase: Phase = 'connecting';
   #link: LinkId | null = null;
+  #succession: Succession | null = null;
   #epoch = 0;
+  #hasAskedForSnapshot = false;
   #nowMs: number;
   #phaseStartedMs: number;
   #lastHeardMs: number;
@@ -83,6 +98,8 @@ export class Learner {
   /** Of this epoch, proposed before UPTODATE: counters that are durable, acknowledged after it. */
   #unacknowledgedFrom = 0;
   #unacknowledgedTo = 0;
+  /** Committed, with who leads then, and not yet handed out. */
+  #activation: { readonly zxid: ZxidPair; readonly leader: number } | null = null;
 
   #seq = 0;
   readonly #out = new Outbox();
@@ -152,7 +169,9 @@ export class Learner {
     const link = present(this.#link, 'a packet came by it');
     if (epoch === acceptedEpoch) {
       // promised before, perhaps to another leader: no new promise, so it must not be counted
-      this.#out.sayDurably({ kind: 'ackEpoch', link, currentEpoch: -1, lastLogged });
+      this.#hasAskedForSnapshot = this.#options.wantsSnapshot === true;
+      const shown = this.#hasAskedForSnapshot ? beyondEverything : lastLogged;
+      this.#out.sayDurably({ kind: 'ackEpoch', link, currentEpoch: -1, lastLogged: shown });
       return;
     }
     this.#persistSlowly({ ...nothingToPersist, acceptedEpoch: epoch }, () => {
@@ -162,14 +181,14 @@ export class Learner {
 
   /** DIFF: what is here stays, more follows. */
   onDiff(nowMs: number): void {
-    if (!this.#expects('promising', 'DIFF', nowMs)) return;
+    if (!this.#expects('promising', 'DIFF', nowMs) || this.#isNotSnapshot('DIFF')) return;
     this.#enter('synchronisation');
     this.#persistSlowly({ ...nothingToPersist, beginEpoch: this.#epoch }, () => undefined);
   }
 
   /** TRUNC: what comes after the zxid was never committed. */
   onTrunc(to: ZxidPair, nowMs: number): void {
-    if (!this.#expects('promising', 'TRUNC', nowMs)) return;
+    if (!this.#expects('promising', 'TRUNC', nowMs) || this.#isNotSnapshot('TRUNC')) return;
     if (!isAbove(this.#last.high, this.#last.low, to.high, to.low)) {
       this.#end('told to cut off what is not there');
       return;
@@ -212,6 +231,11 @@ export class Learner {
     this.#take(bytes, start, end);
   }
 
+  /** The next proposal brings a configuration: that is durable before the proposal is acknowledged. */
+  onConfigSeen(): void {
+    this.#persistSlowly({ ...nothingToPersist, config: 'seen' }, () => undefined);
+  }
+
   /** COMMIT, of the oldest proposal that is not committed. */
   onCommit(high: number, low: number, nowMs: number): void {
     this.#heard(nowMs);
@@ -227,10 +251,30 @@ export class Learner {
     this.#advance();
   }
 
+  /** COMMITANDACTIVATE: it brings a configuration, in which `leader` leads. */
+  onCommitAndActivate(high: number, low: number, leader: number, nowMs: number): void {
+    this.#activation = { zxid: { high, low }, leader };
+    this.onCommit(high, low, nowMs);
+  }
+
   /** INFORM: an observer's proposal, committed already. */
   onInform(bytes: Uint8Array, start: number, end: number, nowMs: number): void {
     this.onProposal(bytes, start, end, nowMs);
     if (this.#phase === 'stopped') return;
+    this.#commit = this.#last;
+    this.#advance();
+  }
+
+  /** INFORMANDACTIVATE */
+  onInformAndActivate(
+    record: { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
+    leader: number,
+    nowMs: number,
+  ): void {
+    const { bytes, start, end } = record;
+    this.onProposal(bytes, start, end, nowMs);
+    if (this.#phase === 'stopped') return;
+    this.#activation = { zxid: this.#last, leader };
     this.#commit = this.#last;
     this.#advance();
   }
@@ -244,7 +288,8 @@ export class Learner {
     }
     this.#enter('synchronised');
     const link = present(this.#link, 'a packet came by it');
-    this.#persistSlowly({ ...nothingToPersist, finishEpoch: true }, () => {
+    const finished: Persist = { ...nothingToPersist, config: 'seen', finishEpoch: true };
+    this.#persistSlowly(finished, () => {
       this.#out.sayDurably({ kind: 'ackEpochStart', link, epoch });
     });
   }
@@ -257,6 +302,18 @@ export class Learner {
     this.#out.sayDurably({ kind: 'ackEpochStart', link, epoch: this.#epoch });
     this.#out.start = this.#options.isObserver ? 'observing' : 'following';
     this.#acknowledgeNow(link, this.#unacknowledgedFrom, this.#unacknowledgedTo);
+  }
+
+  /** HANDOVER: this epoch is over, and who leads next is known. */
+  onHandOver(succession: Succession, nowMs: number): void {
+    if (!this.#expects('broadcast', 'HANDOVER', nowMs)) return;
+    this.#succession = succession;
+    this.#end(`leadership is handed over to ${succession.leader}`);
+  }
+
+  /** Who leads after the leader that was followed, by its own word; null: it said nothing. */
+  get succession(): Succession | null {
+    return this.#succession;
   }
 
   onPing(zxid: ZxidPair, nowMs: number): void {
@@ -288,11 +345,12 @@ export class Learner {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.#phase === 'stopped') return;
-    const { tickMs, initLimit, syncLimit } = this.#options;
+    const { tickMs, syncLimit, silenceLimitMs } = this.#options;
     if (this.#phase === 'broadcast') {
-      if (nowMs - this.#lastHeardMs > syncLimit * tickMs) this.#end('the leader is silent');
-    } else if (nowMs - Math.max(this.#lastHeardMs, this.#phaseStartedMs) > initLimit * tickMs) {
-      this.#end(`nothing heard within initLimit while ${this.#phase}`);
+      const limitMs = silenceLimitMs ?? syncLimit * tickMs;
+      if (nowMs - this.#lastHeardMs > limitMs) this.#end('the leader is silent');
+    } else if (nowMs - Math.max(this.#lastHeardMs, this.#phaseStartedMs) > this.#limitMs()) {
+      this.#end(`nothing heard in time while ${this.#phase}`);
     }
   }
 
@@ -412,6 +470,28 @@ export class Learner {
     logged.applied = to;
     this.#out.commit(range);
     this.#options.committedLog.push(range);
+    this.#activate(range);
+  }
+
+  #activate({ batch, to }: TxnRange): void {
+    if (this.#activation === null) return;
+    const { zxid, leader } = this.#activation;
+    if (isAbove(zxid.high, zxid.low, batch.zxidHigh(to - 1), batch.zxidLow(to - 1))) return;
+    this.#activation = null;
+    this.#out.answer({ kind: 'activated', ...zxid, leader });
+  }
+
+  /** Of silence, before the role serves. */
+  #limitMs(): number {
+    const { discoveryLimitMs, initLimit, tickMs } = this.#options;
+    const isSynchronising = this.#phase === 'synchronisation' || this.#phase === 'synchronised';
+    return isSynchronising ? initLimit * tickMs : (discoveryLimitMs ?? initLimit * tickMs);
+  }
+
+  /** It was told a zxid that is not the end of the history here: nothing else fits. */
+  #isNotSnapshot(what: string): boolean {
+    if (this.#hasAskedForSnapshot) this.#end(`${what}, and a snapshot was asked for`);
+    return this.#hasAskedForSnapshot;
   }
 
   #expects(phase: Phase, what: string, nowMs: number): boolean {
@@ -447,5 +527,6 @@ function merged(first: Persist, second: Persist): Persist {
     install: first.install || second.install,
     batch: null,
     finishEpoch: first.finishEpoch || second.finishEpoch,
+    config: second.config ?? first.config,
   };
 }

@@ -5,6 +5,7 @@
  * writes, and those that advertise, acknowledge or count something and therefore may not.
  */
 import type { TxnBatch } from '../protocol/txn-batch.js';
+import type { Succession } from './succession.js';
 import type { SyncChoice, ZxidPair } from './sync-choice.js';
 
 /** A connection on the quorum port, numbered by whoever holds the connections; never used again. */
@@ -74,6 +75,12 @@ export type AfterPersistMessage =
     }
   | { readonly kind: 'newLeader'; readonly link: LinkId; readonly epoch: number }
   | { readonly kind: 'upToDate'; readonly link: LinkId }
+  /** This epoch is over, and who leads next is known. */
+  | {
+      readonly kind: 'handOver';
+      readonly links: readonly LinkId[];
+      readonly succession: Succession;
+    }
   /** To followers: records [from, to) are committed, one COMMIT each. */
   | {
       readonly kind: 'commit';
@@ -89,4 +96,13 @@ export type AfterPersistMessage =
       readonly batch: TxnBatch;
       readonly from: number;
       readonly to: number;
+    }
+  /** The one record brings a configuration, which is in force now; `leader` leads in it. */
+  | {
+      readonly kind: 'commitAndActivate' | 'informAndActivate';
+      readonly links: readonly LinkId[];
+      readonly batch: TxnBatch;
+      readonly from: number;
+      readonly to: number;
+      readonly leader: number;
     };

@@ -3,6 +3,8 @@ import type { TxnRange } from './committed-log.js';
 import type { AfterPersistMessage, EagerMessage } from './messages.js';
 import type { Persist, Ready, Result, RoleName } from './ready.js';
 
+const none: readonly never[] = [];
+
 export class Outbox {
   stop: string | null = null;
   start: RoleName | null = null;
@@ -10,8 +12,11 @@ export class Outbox {
   #after: AfterPersistMessage[] = [];
   #committed: TxnRange[] = [];
   #results: Result[] = [];
+  /** The end of the role has been taken: nothing comes after it. */
+  #isOver = false;
 
   get isEmpty(): boolean {
+    if (this.#isOver) return true;
     return (
       this.stop === null &&
       this.start === null &&
@@ -47,7 +52,9 @@ export class Outbox {
     return committed;
   }
 
+  /** With the end of the role goes nothing that is committed: that is for `takeCommitted`, at its end. */
   take(seq: number): Ready {
+    this.#isOver = this.stop !== null;
     const ready: Ready = {
       seq,
       stop: this.stop,
@@ -55,7 +62,7 @@ export class Outbox {
       persist: null,
       rebase: null,
       messagesAfterPersist: this.#after,
-      committed: this.#committed,
+      committed: this.#isOver ? none : this.#committed,
       results: this.#results,
       start: this.start,
     };
@@ -63,13 +70,11 @@ export class Outbox {
     this.start = null;
     this.#messages = [];
     this.#after = [];
-    this.#committed = [];
+    if (!this.#isOver) this.#committed = [];
     this.#results = [];
     return ready;
   }
 }
-
-const none: readonly never[] = [];
 
 /** A Ready that only persists. */
 export function readyToPersist(seq: number, persist: Persist, rebase: Ready['rebase']): Ready {

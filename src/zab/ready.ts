@@ -28,14 +28,26 @@ export interface Persist {
   readonly batch: TxnBatch | null;
   /** The epoch begun is the current one. */
   readonly finishEpoch: boolean;
+  /**
+   * The configuration seen last, before the records: a restart knows that it was proposed. Or, after
+   * everything else, the same as the one in force: a restart begins with it.
+   */
+  readonly config: 'seen' | 'inForce' | null;
 }
 
 export type RoleName = 'leading' | 'following' | 'observing';
 
-/** Answers to what the server asked its role. */
+/** Answers to what the server asked its role, and what it must know in their order. */
 export type Result =
   /** A quorum has heard from this leader since the sync was asked for. */
-  { readonly kind: 'synced'; readonly token: number };
+  | { readonly kind: 'synced'; readonly token: number }
+  /** The configuration that came with the transaction is in force, and this is who leads in it. */
+  | {
+      readonly kind: 'activated';
+      readonly high: number;
+      readonly low: number;
+      readonly leader: number;
+    };
 
 export interface Ready {
   readonly seq: number;
@@ -61,6 +73,7 @@ export const nothingToPersist: Persist = {
   install: false,
   batch: null,
   finishEpoch: false,
+  config: null,
 };
 
 /** Only records to append: what nearly every Ready that persists has. */

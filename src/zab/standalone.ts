@@ -14,7 +14,7 @@ import { Outbox, readyToPersist } from './outbox.js';
 import { persistBatch, type Ready } from './ready.js';
 
 /** Batches that may wait for the disk at a time: one being flushed, one being filled. */
-const BATCHES_IN_FLIGHT_MAX = 2;
+const BATCHES_IN_FLIGHT_MAX = 16;
 
 export class Standalone {
   /** Highest zxid given to a proposal, as unsigned halves. */
@@ -25,7 +25,11 @@ export class Standalone {
   readonly #out = new Outbox();
   #filled: TxnBatch | null = null;
 
-  constructor(lastZxidHigh: number, lastZxidLow: number) {
+  readonly #flushesMax: () => number;
+
+  /** `flushesMax`: how many batches may be on their way to the disk at once. */
+  constructor(lastZxidHigh: number, lastZxidLow: number, flushesMax = (): number => 1) {
+    this.#flushesMax = flushesMax;
     this.#proposedHigh = lastZxidHigh >>> 0;
     this.#proposedLow = lastZxidLow >>> 0;
   }
@@ -54,9 +58,10 @@ export class Standalone {
     this.#proposedHigh = high;
   }
 
-  /** Whether `handOver` may be called: group commit is one flush at a time, the next batch fills. */
+  /** Whether `handOver` may be called. Group commit: while that many flush, the next batch fills. */
   get isAccepting(): boolean {
-    return this.#filled === null && this.#flushing.size === 0 && this.#out.isEmpty;
+    const isRoom = this.#flushing.size < Math.min(this.#flushesMax(), BATCHES_IN_FLIGHT_MAX);
+    return this.#filled === null && isRoom && this.#out.isEmpty;
   }
 
   /** The batch is complete: its transactions are proposed as one group. */

@@ -47,7 +47,12 @@ function cutsOf(chunks: readonly Uint8Array[]): (readonly Uint8Array[])[] {
   return [chunks, [whole], Array.from(whole, (byte) => Uint8Array.of(byte))];
 }
 
-const names = new Map(Object.entries(PacketType).map(([name, type]) => [type as number, name]));
+/** Of Apache's packets. */
+const names = new Map(
+  Object.entries(PacketType)
+    .filter(([, type]) => type !== PacketType.handOver)
+    .map(([name, type]) => [type as number, name]),
+);
 
 interface Taken {
   /** Names of packets, in order; 'raw' for a snapshot. */

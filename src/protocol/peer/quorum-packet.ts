@@ -32,6 +32,8 @@ export const PacketType = {
   leaderInfo: 17,
   ackEpoch: 18,
   informAndActivate: 19,
+  /** Zabra's own: leadership is handed over (extension.ts). Far from where Apache may go on. */
+  handOver: 0x5a01,
 } as const;
 export type PacketType = (typeof PacketType)[keyof typeof PacketType];
 
