@@ -19,6 +19,11 @@ export function nextSessionId(id: bigint): bigint {
   return skipReserved(signed64(id + 1n));
 }
 
+/** The number of the server that gave the id out. */
+export function serverOfSession(id: bigint): number {
+  return Number(BigInt.asUintN(8, id >> 56n));
+}
+
 function skipReserved(id: bigint): bigint {
   // 0 on the wire asks for a new session, so no session can be called that either
   return id === CONTAINER_OWNER || id === 0n ? id + 1n : id;

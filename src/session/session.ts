@@ -6,6 +6,12 @@
 export const OWN_CLIENTS = 0;
 const NOBODY = -1;
 
+/**
+ * Who knows a session: the whole ensemble, which a transaction told; this server alone; or, as its
+ * leader meets it in a request, another server alone. Only the ensemble's can own ephemerals.
+ */
+export type Locality = 'global' | 'here' | 'elsewhere';
+
 export class Session {
   readonly id: bigint;
   readonly idHigh: number;
@@ -17,6 +23,7 @@ export class Session {
   isClosing = false;
   /** Its createSession has been applied: snapshots know it from then on. */
   isEstablished = false;
+  locality: Locality = 'global';
   /** Over which server its client comes, as the leader knows it. */
   #servedBy = NOBODY;
 

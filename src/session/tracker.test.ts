@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SessionTracker } from './tracker.js';
-import { firstSessionId, passwordMatches, sessionPassword } from './session-id.js';
+import { firstSessionId, passwordMatches, serverOfSession, sessionPassword } from './session-id.js';
 
 const tracker = (): SessionTracker =>
   new SessionTracker({ tickTimeMs: 2000, serverId: 1, wallMs: 1_700_000_000_000 });
@@ -92,3 +92,60 @@ test('the password is the one java.util.Random gives', () => {
 });
 
 const JDK17_PASSWORD = '054cc74a37327db215e702e20c73f005';
+
+test('a session goes from one tracker to another, and only the second one ends it', () => {
+  const [local, global] = [tracker(), tracker()];
+  const session = local.create(4000, 0);
+  local.release(session);
+  assert.equal(local.get(session.id), undefined);
+  assert.equal(session.isClosing, false);
+  global.adopt(session, 1000);
+  assert.equal(global.get(session.id), session);
+  local.expire(60_000, 0, () => assert.fail('it is not here any more'));
+  const expired: bigint[] = [];
+  global.expire(60_000, 0, (s) => expired.push(s.id) > 0);
+  assert.deepEqual(expired, [session.id]);
+});
+
+test('releasing what another tracker has changes nothing', () => {
+  const [one, other] = [tracker(), tracker()];
+  const session = one.create(4000, 0);
+  other.release(session);
+  assert.notEqual(session.bucketMs, 0);
+  assert.equal(one.touch(session, 1000), true);
+});
+
+test('a tracker knows the ids that it gave out, also of sessions that are gone', () => {
+  const sessions = tracker();
+  const first = sessions.create(4000, 0);
+  sessions.remove(first.id);
+  assert.equal(sessions.hasCreated(first.id), true);
+  assert.equal(sessions.hasCreated(first.id + 1n), false);
+  assert.equal(sessions.hasCreated(first.id - 1n), false);
+});
+
+test('of sessions that ended so many are remembered at least, and at most twice as many', () => {
+  const sessions = new SessionTracker({
+    tickTimeMs: 2000,
+    serverId: 1,
+    wallMs: 1_700_000_000_000,
+    endedKept: 3,
+  });
+  const ids = Array.from({ length: 10 }, () => sessions.create(4000, 0).id);
+  for (const id of ids) sessions.remove(id);
+  assert.deepEqual(
+    ids.filter((id) => sessions.hasEnded(id)),
+    ids.slice(6),
+  );
+  assert.equal(sessions.hasEnded(5n), false);
+  const forgetful = tracker();
+  const { id } = forgetful.create(4000, 0);
+  forgetful.remove(id);
+  assert.equal(forgetful.hasEnded(id), false, 'nobody asked for it');
+});
+
+test('the server that gave an id out is in its highest byte', () => {
+  for (const sid of [1, 5, 127, 128, 254]) {
+    assert.equal(serverOfSession(firstSessionId(1_700_000_000_000, sid)), sid);
+  }
+});

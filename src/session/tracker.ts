@@ -15,6 +15,8 @@ import { firstSessionId, nextSessionId } from './session-id.js';
 export interface SessionTrackerOptions {
   readonly tickTimeMs: number;
   readonly serverId: number;
+  /** So many sessions that ended last are remembered, at least; none unless told. */
+  readonly endedKept?: number;
   /** Wall clock: ids of a restarted server must not meet those it gave out before. */
   readonly wallMs: number;
 }
@@ -22,15 +24,22 @@ export interface SessionTrackerOptions {
 export class SessionTracker {
   readonly #tickTimeMs: number;
   readonly #byId = new Map<bigint, Session>();
+  readonly #firstId: bigint;
   readonly #buckets = new Map<number, Set<Session>>();
   /** The earliest bucket that may still hold sessions. */
   #nextBucketMs: number | null = null;
   #nextId: bigint;
+  readonly #endedKept: number;
+  /** In two generations: the older one goes as a whole. */
+  #ended = new Set<bigint>();
+  #endedBefore = new Set<bigint>();
 
   constructor(options: SessionTrackerOptions) {
     assert(options.tickTimeMs > 0, 'expiry needs a tick');
     this.#tickTimeMs = options.tickTimeMs;
-    this.#nextId = firstSessionId(options.wallMs, options.serverId);
+    this.#firstId = firstSessionId(options.wallMs, options.serverId);
+    this.#nextId = this.#firstId;
+    this.#endedKept = options.endedKept ?? 0;
   }
 
   get size(): number {
@@ -53,6 +62,11 @@ export class SessionTracker {
     return this.track(id, timeoutMs, nowMs);
   }
 
+  /** Whether `create` gave the id out, however long ago the session ended. */
+  hasCreated(id: bigint): boolean {
+    return id >= this.#firstId && id < this.#nextId;
+  }
+
   /** Starts, or goes on, tracking a session known from the log; it gets its full timeout from now. */
   track(id: bigint, timeoutMs: number, nowMs: number): Session {
     let session = this.#byId.get(id);
@@ -72,6 +86,20 @@ export class SessionTracker {
     return true;
   }
 
+  /** Another tracker had it, and lets it go by `release`. */
+  adopt(session: Session, nowMs: number): void {
+    this.#byId.set(session.id, session);
+    this.#move(session, this.#bucketOf(nowMs + session.timeoutMs));
+  }
+
+  /** The session goes on, and is tracked elsewhere. */
+  release(session: Session): void {
+    if (this.#byId.get(session.id) !== session) return;
+    this.#byId.delete(session.id);
+    this.#buckets.get(session.bucketMs)?.delete(session);
+    session.bucketMs = 0;
+  }
+
   remove(id: bigint): Session | undefined {
     const session = this.#byId.get(id);
     if (session === undefined) return undefined;
@@ -79,7 +107,21 @@ export class SessionTracker {
     this.#buckets.get(session.bucketMs)?.delete(session);
     session.bucketMs = 0;
     session.isClosing = true;
+    if (this.#endedKept > 0) this.#rememberEnd(id);
     return session;
+  }
+
+  /** Whether it is known to have ended; of one that ended long ago nothing is known. */
+  hasEnded(id: bigint): boolean {
+    return this.#ended.has(id) || this.#endedBefore.has(id);
+  }
+
+  #rememberEnd(id: bigint): void {
+    if (this.#ended.size >= this.#endedKept) {
+      this.#endedBefore = this.#ended;
+      this.#ended = new Set();
+    }
+    this.#ended.add(id);
   }
 
   /**

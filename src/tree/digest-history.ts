@@ -25,6 +25,11 @@ export class DigestHistory {
     this.#entries.push({ zxid: zxidOfParts(zxidHigh, zxidLow), digest });
   }
 
+  /** What was noted while the tree held changes from later already says nothing about a zxid. */
+  clear(): void {
+    this.#entries.clear();
+  }
+
   /** Oldest first. May be left half read, and survives going on meanwhile. */
   *entries(): Generator<DigestEntry> {
     for (let i = 0; i < this.#entries.size; i++) {

@@ -8,8 +8,9 @@
  * `contents` find them, `changes` alters them, `apply` reads transactions, `walk` reads the tree in
  * slices, `graveyard` keeps what readers stand on.
  */
+import { ErrorCode } from '../protocol/errors.js';
 import { pathHashOf } from '../protocol/paths.js';
-import { compareParts } from '../protocol/zxid.js';
+import { compareParts, zxidHigh, zxidLow, type Zxid } from '../protocol/zxid.js';
 import { AclTable, type Acl } from './acl-table.js';
 import { TxnApplier, type DigestVerdict } from './apply.js';
 import { Changes, type ChangeParts, type TreeListener } from './changes.js';
@@ -45,6 +46,13 @@ export interface TreeOptions {
   readonly bigCrc32?: (bytes: Uint8Array, seed: number) => number;
   /** For tests: which bits of a path's hash count. Few of them make many collisions. */
   readonly hashMask?: number;
+}
+
+/** What data that was set aside of the history shows. */
+export interface AsideStat {
+  readonly version: number;
+  readonly mzxid: Zxid;
+  readonly mtimeMs: bigint;
 }
 
 /** Of the dead and of ACLs out of use, freed with each transaction and when a reader has closed. */
@@ -198,6 +206,21 @@ export class Tree extends TreeView {
     this.#changes.zxidHigh = this.#applier.lastZxidHigh;
     this.#changes.zxidLow = this.#applier.lastZxidLow;
     this.#changes.endSession(sessionHigh, sessionLow);
+  }
+
+  /**
+   * Data that each server of an ensemble writes for itself: no transaction, so neither the last zxid nor
+   * what is known of digests moves. Only for znodes that no digest covers. False: there is none.
+   */
+  setDataAside(path: Uint8Array, data: Uint8Array, stat: AsideStat): boolean {
+    const bytes = new Uint8Array(path.length + data.length);
+    bytes.set(path);
+    bytes.set(data, path.length);
+    const changes = this.#changes;
+    [changes.zxidHigh, changes.zxidLow] = [zxidHigh(stat.mzxid), zxidLow(stat.mzxid)];
+    [changes.timeHigh, changes.timeLow] = [zxidHigh(stat.mtimeMs), zxidLow(stat.mtimeMs)];
+    const at = path.length;
+    return changes.setData(bytes, 0, at, at, data.length, stat.version) === ErrorCode.ok;
   }
 
   /** The last transaction applied; both halves unsigned. */

@@ -7,6 +7,7 @@ import type { Session } from '../session/session.js';
 import type { Tree } from '../tree/tree.js';
 import { NOBODY, isAllowed, type Acl, type Caller } from './authorize.js';
 import type { Outstanding } from './outstanding.js';
+import type { ReconfigPlanner } from './reconfig.js';
 
 export interface PrepareOptions {
   readonly skipAcl: boolean;
@@ -15,8 +16,11 @@ export interface PrepareOptions {
   readonly emulate353Ttl: boolean;
   readonly digestEnabled: boolean;
   readonly closeSessionTxnEnabled: boolean;
+  /** Absent: reconfigurations are disabled. Null: enabled, and impossible on a standalone server. */
+  readonly reconfig?: ReconfigPlanner | null;
   /** Told of quotas that are exceeded, softly or not; the caller limits how often it is said. */
-  readonly onQuotaExceeded: (message: string) => void;
+  /** `refused`: what a hard limit keeps from being written; null: a soft one, and it is written. */
+  readonly onQuotaExceeded: (message: string, refused: string | null) => void;
 }
 
 export class PrepareContext {

@@ -25,6 +25,15 @@ import { judgeQuota } from './quota.js';
 
 const OPEN = { acl: OPEN_ACL };
 
+/** The session must live, and only one that the whole ensemble knows can own a znode. */
+function refusalOf(flags: number, context: PrepareContext): number {
+  const { session } = context;
+  if (session === null || session.isClosing) return ErrorCode.sessionExpired;
+  if (session.locality === 'global' || !isEphemeral(flags)) return ErrorCode.ok;
+  // a client of another server is told by that one what is wrong: it knows why it did not upgrade
+  return session.locality === 'here' ? ErrorCode.ephemeralOnLocalSession : ErrorCode.sessionExpired;
+}
+
 /** Reads the request, writes the transaction's record, changes the overlay; or an error code. */
 export function prepareCreate(asked: number, context: PrepareContext, out: Writer): number {
   const reader = context.reader;
@@ -39,7 +48,8 @@ export function prepareCreate(asked: number, context: PrepareContext, out: Write
   if (op === OpCode.createTTL && !isTtl(flags)) return ErrorCode.badArguments;
   if (isTtl(flags) && !context.options.extendedTypesEnabled) return ErrorCode.unimplemented;
   if (isTtl(flags) ? ttl <= 0 || ttl > TTL_MAX_MS : ttl >= 0) return ErrorCode.badArguments;
-  if (context.sessionEnded()) return ErrorCode.sessionExpired;
+  const refusal = refusalOf(flags, context);
+  if (refusal !== ErrorCode.ok) return refusal;
   if (path === null) return ErrorCode.marshallingError;
   const slash = path.lastIndexOf('/');
   if (slash === -1 || path.includes('\0')) return ErrorCode.badArguments;
@@ -133,6 +143,7 @@ export function sequenceSuffix(cversion: number): string {
 function withinQuota(context: PrepareContext, path: string, bytes: number): boolean {
   const verdict = judgeQuota(context.tree, path, bytes, 1);
   if (verdict.kind === 'within') return true;
-  context.options.onQuotaExceeded(verdict.message);
-  return verdict.kind !== 'hardExceeded';
+  const isRefused = verdict.kind === 'hardExceeded';
+  context.options.onQuotaExceeded(verdict.message, isRefused ? path : null);
+  return !isRefused;
 }

@@ -80,8 +80,11 @@ export function prepareSetData(context: PrepareContext, out: Writer): number {
   if (!context.allows(node.acl, Perms.write)) return ErrorCode.noAuth;
   if (context.options.enforceQuota) {
     const verdict = judgeQuota(context.tree, path, Math.max(0, dataLength) - node.dataLength, 0);
-    if (verdict.kind !== 'within') context.options.onQuotaExceeded(verdict.message);
-    if (verdict.kind === 'hardExceeded') return ErrorCode.quotaExceeded;
+    const isRefused = verdict.kind === 'hardExceeded';
+    if (verdict.kind !== 'within') {
+      context.options.onQuotaExceeded(verdict.message, isRefused ? path : null);
+    }
+    if (isRefused) return ErrorCode.quotaExceeded;
   }
   const current = node.int(StatAt.version);
   if (!versionFits(current, wanted)) return ErrorCode.badVersion;

@@ -10,7 +10,6 @@
 import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { MalformedError, Reader } from '../protocol/reader.js';
-import { ReconfigRequest } from '../protocol/records.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
 import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
@@ -27,6 +26,7 @@ import {
 } from './modify.js';
 import { NullAclError, prepareMulti, type PreparedMulti } from './multi.js';
 import { Outstanding } from './outstanding.js';
+import { prepareReconfig } from './reconfig.js';
 
 /** Where in a TxnHeader the type stands: after client, cxid, zxid and time. */
 const TYPE_AT = 28;
@@ -180,9 +180,7 @@ export class Preparer {
       case OpCode.closeSession:
         return prepareCloseSession(context, out);
       case OpCode.reconfig:
-        // read for its form: what cannot be read fails differently
-        ReconfigRequest.read(this.#reader);
-        return ErrorCode.reconfigDisabled;
+        return prepareReconfig(context, out);
       default:
         throw new MalformedError(`operation ${op} is no write`);
     }
