@@ -17,6 +17,11 @@ export interface ApplierEvents {
   onDigestMismatch(zxidHigh: number, zxidLow: number): void;
 }
 
+export interface ApplierFigures {
+  /** All of it, which began at `startMs` by the monotonic clock. */
+  applied(range: CommittedRange, startMs: number): void;
+}
+
 /** Offsets in a transaction's header. */
 const CLIENT_ID_AT = 0;
 const TYPE_AT = 28;
@@ -28,6 +33,8 @@ export class Applier {
   readonly #nowMs: () => number;
   /** Null: nobody is served. */
   events: ApplierEvents | null = null;
+  /** Likewise. */
+  figures: ApplierFigures | null = null;
   /** The transaction being applied: what watch events carry. */
   zxidHigh = 0;
   zxidLow = 0;
@@ -40,10 +47,12 @@ export class Applier {
 
   /** `onEach` is called after each transaction. */
   apply(range: CommittedRange, onEach: (index: number) => void): void {
+    const startMs = this.#nowMs();
     for (let i = range.from; i < range.to; i++) {
       this.#applyOne(range, i);
       onEach(i);
     }
+    this.figures?.applied(range, startMs);
   }
 
   #applyOne({ batch }: CommittedRange, index: number): void {

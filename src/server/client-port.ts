@@ -18,6 +18,7 @@ import { Admission, type AdmissionOptions } from './admission.js';
 import { OutBuffers } from './out-buffers.js';
 import type { Output } from './output.js';
 import type { ServerMetrics } from './metrics.js';
+import type { PipelineFigures } from './pipeline-figures.js';
 import type { Replica } from './replica.js';
 import type { ServerStats } from './server-stats.js';
 import type { Watches } from './watches.js';
@@ -47,6 +48,7 @@ interface Parts {
   readonly network: Network;
   readonly stats: ServerStats;
   readonly metrics: ServerMetrics;
+  readonly figures: PipelineFigures;
   /** The answer, in pieces that are sent one a turn. */
   answerWord(word: FourLetterWord, argument: bigint | null): string | Iterable<string>;
   /** In [0, 1). */
@@ -77,6 +79,7 @@ export class ClientPort {
   readonly buffers = new OutBuffers();
   readonly stats: ServerStats;
   readonly metrics: ServerMetrics;
+  readonly figures: PipelineFigures;
   readonly logger: Logger;
   readonly eventBytesMax: number;
   parkedCount = 0;
@@ -94,6 +97,7 @@ export class ClientPort {
     );
     this.stats = parts.stats;
     this.metrics = parts.metrics;
+    this.figures = parts.figures;
     this.logger = parts.logger;
     this.replica = replica;
     this.tree = replica.tree;

@@ -26,6 +26,7 @@ import type { ClientPort } from './client-port.js';
 import { fourLetterWordOf } from './commands/four-letter-words.js';
 import { ConnectionFigures } from './connection-figures.js';
 import { handshake, writeConnectResponse } from './handshake.js';
+import { asksForEphemeral } from './local-sessions.js';
 import { isClientWrite, isRead, shortName } from './operations.js';
 import { Output } from './output.js';
 import { ParkedFrame, PendingWrite, type Unanswered, type WriteWaiter } from './pending.js';
@@ -181,7 +182,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
         writeConnectResponse(this.output.begin(), this, null);
         this.endAfterFlush();
         return;
-      case 'resumed':
+      case 'open':
         this.session = outcome.session;
         writeConnectResponse(this.output.begin(), this, outcome.session);
         return;
@@ -228,7 +229,10 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       }
       this.#reply(xid, ErrorCode.marshallingError);
     } else if (this.#mustWait()) {
-      this.#park(bytes, start, end, weight, false);
+      // what waits before a session's end may yet make it one that the ensemble must hear of
+      const isEnd = type === OpCode.closeSession;
+      if (isEnd) this.#barriers++;
+      this.#park(bytes, start, end, weight, isEnd);
       return;
     } else this.#answer(type, bytes, start, end, this.caller, this.#receivedMs, this.#hasEnded());
     admission.release(weight);
@@ -236,7 +240,12 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   /** Goes through the replica instead of being answered from what is here. */
   #isSubmitted(type: number): boolean {
-    return isClientWrite(type) || (type === OpCode.sync && this.port.replica.mustSync);
+    // the end of a session that nobody else knows is nobody else's business
+    if (type === OpCode.closeSession) return this.session?.locality !== 'here';
+    const { replica } = this.port;
+    // a write is a write to a server that takes none, whoever may ask for it
+    if (type === OpCode.deleteContainer) return replica.isReadOnly;
+    return isClientWrite(type) || (type === OpCode.sync && replica.mustSync);
   }
 
   #hasEnded(): boolean {
@@ -269,6 +278,10 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const pending = new PendingWrite(this, type, xid, this.#receivedMs);
     pending.weight = weight;
     const { replica } = this.port;
+    const { session } = this;
+    if (session?.locality === 'here' && !session.isClosing) {
+      if (asksForEphemeral(type, bytes, start + HEADER_BYTES, end)) this.#upgrade(session, pending);
+    }
     const request = replica.request;
     request.op = type;
     request.cxid = xid;
@@ -286,6 +299,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     if (type === OpCode.closeSession) this.asksToEnd = true;
     if (type === OpCode.sync) this.#barriers++;
     return pending;
+  }
+
+  /** A session that is to own an ephemeral must be known to the whole ensemble. */
+  #upgrade(session: Session, pending: PendingWrite): void {
+    const { replica } = this.port;
+    if (replica.localSessions?.canUpgrade === true) replica.upgrade(session, this.#receivedMs);
+    else pending.refusal = ErrorCode.ephemeralOnLocalSession;
   }
 
   /** Authentication acts at once, also ahead of unanswered requests: as Apache's does. */
@@ -335,6 +355,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const xid = reader.readInt();
     reader.skip(HEADER_BYTES - 4);
     if (type === OpCode.ping) this.#reply(SpecialXid.ping, ErrorCode.ok);
+    else if (type === OpCode.closeSession) this.#closeLocalSession(xid);
     else if (isRead(type)) answerRead(this, type, xid, reader, caller, hasEnded);
     else if (isClientWrite(type)) this.#reply(xid, ErrorCode.marshallingError);
     else {
@@ -342,6 +363,12 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       return;
     }
     this.#account(type, xid, receivedMs);
+  }
+
+  #closeLocalSession(xid: number): void {
+    this.#reply(xid, ErrorCode.ok);
+    this.endAfterFlush();
+    if (this.session !== null) this.port.replica.localSessions?.end(this.session);
   }
 
   /** What no client may send: UNIMPLEMENTED, then close. */
@@ -406,13 +433,14 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     }
   }
 
-  /** What waited behind a sync goes its way, and is waited for at the head. False: nothing comes of it. */
+  /** What waited behind a sync goes its way, and is waited for at the head. False: it has none to go. */
   #submitParked(frame: ParkedFrame): boolean {
     const { bytes, weight } = frame;
     const reader = this.#reader.reset(bytes, 0, bytes.length);
     const xid = reader.readInt();
     const type = reader.readInt();
     this.#barriers--;
+    if (!this.#isSubmitted(type)) return false;
     const pending = this.#submit(type, xid, weight, bytes, 0, bytes.length);
     if (pending === null) return false;
     this.port.parkedCount--;
@@ -480,6 +508,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.port.stats.onAnswered(latencyMs);
     const { updateLatencyMs, readLatencyMs } = this.port.metrics;
     (isClientWrite(type) ? updateLatencyMs : readLatencyMs).add(latencyMs);
+    if (isClientWrite(type)) this.port.figures.answeredWrite(latencyMs);
   }
 
   // ------------------------------------------------------------------ the end

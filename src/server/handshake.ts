@@ -16,7 +16,8 @@ export type HandshakeOutcome =
   | { readonly kind: 'refused' }
   /** The session is gone or the password wrong: say so, then close. */
   | { readonly kind: 'invalid' }
-  | { readonly kind: 'resumed'; readonly session: Session }
+  /** The reply can leave now. */
+  | { readonly kind: 'open'; readonly session: Session }
   /** The reply leaves when the session's own transaction has been applied. */
   | { readonly kind: 'creating'; readonly session: Session; readonly pending: PendingWrite };
 
@@ -33,12 +34,18 @@ export function handshake(
   const password = reader.readBuffer();
   // clients from before 3.4 do not send the flag, and must not get it back (ZOOKEEPER-4814)
   connection.knowsReadOnly = reader.remaining > 0;
-  if (connection.knowsReadOnly) reader.readBool();
+  const canBeReadOnly = connection.knowsReadOnly && reader.readBool();
   connection.timeoutMs = Math.min(
     Math.max(timeoutMs, port.minSessionTimeoutMs),
     port.maxSessionTimeoutMs,
   );
   if (!port.admitsHandshake(sessionId !== 0n)) return { kind: 'refused' };
+  if (port.replica.isReadOnly && !canBeReadOnly) {
+    port.logger.info('no quorum: only clients that can be read-only are served', {
+      client: connection.socket.remoteAddress,
+    });
+    return { kind: 'refused' };
+  }
   const ours = (BigInt(port.zxidHigh) << 32n) | BigInt(port.zxidLow);
   if (lastZxidSeen > BigInt.asIntN(64, ours)) {
     port.logger.info('client has seen a later zxid than this server, it must try another', {
@@ -60,20 +67,16 @@ function createSession(
   nowMs: number,
 ): HandshakeOutcome {
   const { replica } = port;
+  if (replica.localSessions !== null) {
+    const session = replica.localSessions.create(connection.timeoutMs, nowMs);
+    port.register(session.id, connection);
+    return { kind: 'open', session };
+  }
   const session = replica.sessions.create(connection.timeoutMs, nowMs);
   session.moveTo(OWN_CLIENTS);
   port.register(session.id, connection);
   const pending = new PendingWrite(connection, OpCode.createSession, 0, nowMs);
-  const request = replica.request;
-  request.op = OpCode.createSession;
-  request.cxid = 0;
-  request.session = session;
-  request.sessionHigh = session.idHigh;
-  request.sessionLow = session.idLow;
-  request.bytes = timeoutBytes(connection.timeoutMs);
-  request.start = 0;
-  request.end = 4;
-  replica.submit(pending);
+  replica.proposeSession(session, pending);
   return { kind: 'creating', session, pending };
 }
 
@@ -84,7 +87,15 @@ function resumeSession(
   password: Uint8Array | null,
   nowMs: number,
 ): HandshakeOutcome {
-  const session = port.replica.sessions.get(sessionId);
+  const { replica } = port;
+  const session = replica.sessions.get(sessionId);
+  // whether a session of the ensemble lives cannot be known now: its client is to look elsewhere
+  if (replica.mustRefuse(sessionId)) {
+    port.logger.info('no quorum: a session of the ensemble cannot go on here', {
+      session: formatSessionId(sessionId),
+    });
+    return { kind: 'refused' };
+  }
   // whoever had the session's connection loses it, even to a client that then fails to prove itself:
   // Apache closes it first, and clients rely on the old socket dying when they come again
   port.closeSessionConnection(sessionId);
@@ -95,14 +106,21 @@ function resumeSession(
     });
     return { kind: 'invalid' };
   }
-  if (!port.replica.ownsSessions) return revalidateSession(port, connection, sessionId, nowMs);
-  if (session === undefined || !port.replica.sessions.touch(session, nowMs)) {
+  const own = replica.localSessions?.resume(sessionId, nowMs) ?? null;
+  if (own !== null) {
+    port.register(sessionId, connection);
+    port.metrics.connectionRevalidateCount.value++;
+    return { kind: 'open', session: own };
+  }
+  if (replica.isReadOnly) return { kind: 'invalid' };
+  if (!replica.ownsSessions) return revalidateSession(port, connection, sessionId, nowMs);
+  if (session === undefined || !replica.sessions.touch(session, nowMs)) {
     return { kind: 'invalid' };
   }
   session.moveTo(OWN_CLIENTS);
   port.register(sessionId, connection);
   port.metrics.connectionRevalidateCount.value++;
-  return { kind: 'resumed', session };
+  return { kind: 'open', session };
 }
 
 /** The leader must say whether the session lives; what the client sends meanwhile waits behind it. */
@@ -143,12 +161,8 @@ export function writeConnectResponse(
   out.writeInt(session === null ? 0 : connection.timeoutMs);
   out.writeLong(session === null ? 0n : session.id);
   out.writeBuffer(session === null ? new Uint8Array(16) : sessionPassword(session.id));
-  if (connection.knowsReadOnly) out.writeBool(false);
+  if (connection.knowsReadOnly) out.writeBool(connection.port.replica.isReadOnly);
   out.patchInt(start, out.pos - start - 4);
   connection.figures.packetsSent++;
   connection.port.stats.onSent(out.pos - start - 4);
-}
-
-function timeoutBytes(timeoutMs: number): Uint8Array {
-  return Uint8Array.of(timeoutMs >>> 24, timeoutMs >>> 16, timeoutMs >>> 8, timeoutMs);
 }

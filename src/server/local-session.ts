@@ -15,7 +15,9 @@ import {
   responseCodecOf,
 } from '../protocol/records.js';
 import { Writer } from '../protocol/writer.js';
+import type { Caller } from '../txn/authorize.js';
 import type { ClientPort } from './client-port.js';
+import { ClientConnection } from './connection.js';
 
 export interface LocalRequest {
   /** A number of `OpCode`. */
@@ -57,9 +59,18 @@ export class LocalSession implements Socket {
   #ping: Timer | null = null;
   #isClosed = false;
 
-  static open(port: ClientPort, clock: Clock, timeoutMs: number): Promise<LocalSession> {
+  /** `caller`: whom it asks as; absent: whoever reaches the port on this machine. */
+  static open(
+    port: ClientPort,
+    clock: Clock,
+    timeoutMs: number,
+    caller: Caller | null = null,
+  ): Promise<LocalSession> {
     return new Promise((resolve, reject) => {
       const session = new LocalSession(port, clock);
+      if (caller !== null && session.#handler instanceof ClientConnection) {
+        session.#handler.caller = caller;
+      }
       session.#connected = { resolve, reject };
       const writer = new Writer();
       writer.writeInt(0);

@@ -59,6 +59,14 @@ export class Summary {
     this.sum += value;
   }
 
+  /** The same value so many times. */
+  addMany(value: number, count: number): void {
+    if (count <= 0) return;
+    this.add(value);
+    this.count += count - 1;
+    this.sum += value * (count - 1);
+  }
+
   get min(): number {
     return this.count === 0 ? 0 : this.#min;
   }
@@ -102,6 +110,11 @@ export class PercentileSummary extends Summary {
     super.add(value);
     this.#buckets ??= new Uint32Array(bucketCount);
     this.#buckets[bucketOf(value)]!++;
+  }
+
+  override addMany(value: number, count: number): void {
+    super.addMany(value, count);
+    if (count > 1) this.#buckets![bucketOf(value)]! += count - 1;
   }
 
   override reset(): void {
@@ -197,6 +210,12 @@ export class CounterFamily extends Family<Counter> {
 export class SummaryFamily extends Family<Summary> {
   constructor(name: string) {
     super(name, (full) => new Summary(full));
+  }
+}
+
+export class PercentileFamily extends Family<PercentileSummary> {
+  constructor(name: string) {
+    super(name, (full) => new PercentileSummary(full));
   }
 }
 

@@ -8,7 +8,14 @@
  * `metrics.bytesReceivedCount.value += length`. Gauges are not here: they are asked from the server
  * when somebody looks (commands/monitor.ts).
  */
-import { Counter, CounterFamily, PercentileSummary, Summary, SummaryFamily } from './metric.js';
+import {
+  Counter,
+  CounterFamily,
+  PercentileFamily,
+  PercentileSummary,
+  Summary,
+  SummaryFamily,
+} from './metric.js';
 import type { MetricEntry } from './metric.js';
 
 interface Metric {
@@ -216,9 +223,15 @@ export class ServerMetrics {
   );
   readonly writeCommitprocTimeMs = this.#add(new PercentileSummary('write_commitproc_time_ms'));
 
+  /** Packets for a learner that waited to leave together, by its number. */
+  readonly learnerHandlerQpSize = this.#add(new SummaryFamily('learner_handler_qp_size'));
   /** Bytes of requests and replies, by the first element of the path. */
   readonly readPerNamespace = this.#add(new SummaryFamily('read_per_namespace'));
   readonly writePerNamespace = this.#add(new SummaryFamily('write_per_namespace'));
+  /** How long they waited. */
+  readonly learnerHandlerQpTimeMs = this.#add(new PercentileFamily('learner_handler_qp_time_ms'));
+  /** From a proposal's creation to a server's acknowledgement, by its number. */
+  readonly ackLatency = this.#add(new PercentileFamily('ack_latency'));
 
   /** All figures, in order. */
   *entries(): Generator<MetricEntry> {

@@ -15,6 +15,8 @@ export class PendingWrite {
   readonly xid: number;
   readonly receivedMs: number;
   error = 0;
+  /** When the leader refuses it, its client is told this instead: what only this server knows. */
+  refusal = 0;
   resultPath = '';
   multi: PreparedMulti | null = null;
   /** Its encoded reply, when it was applied before requests ahead of it could be answered. */

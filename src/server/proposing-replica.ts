@@ -90,7 +90,9 @@ export class ProposingReplica extends Replica {
       return true;
     }
     this.#address();
+    const startMs = this.figures?.startOfPreparing(this.#filling.count === 0) ?? 0;
     if (this.#preparer.prepare(this.request, this.#filling) === 'malformed') return false;
+    this.figures?.prepared(pending.op, pending.receivedMs, startMs);
     this.#propose(pending);
     return true;
   }
@@ -98,7 +100,9 @@ export class ProposingReplica extends Replica {
   /** Proposes that the request failed: somebody elsewhere waits to hear of it. */
   submitFailure(pending: PendingWrite, error: number): void {
     this.#address();
+    const startMs = this.figures?.startOfPreparing(this.#filling.count === 0) ?? 0;
     this.#preparer.fail(this.request, this.#filling, error);
+    this.figures?.prepared(pending.op, pending.receivedMs, startMs);
     this.#propose(pending);
   }
 

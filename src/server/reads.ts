@@ -149,10 +149,22 @@ function getData(
   }
   writeData(tree, node, out);
   writeStat(tree, node, out);
+  countRead(port, reader, pathStart, pathEnd, tree.dataLength(node));
   return ErrorCode.ok;
 }
 
-function writeData(tree: Tree, node: NodeId, out: Writer): void {
+/** By namespace, as Apache counts: the path, what was read, and the stat. */
+function countRead(
+  port: ClientPort,
+  reader: Reader,
+  pathStart: number,
+  pathEnd: number,
+  byteCount: number,
+): void {
+  port.figures.readNode(reader.bytes, pathStart, pathEnd, byteCount + STAT_BYTES);
+}
+
+export function writeData(tree: Tree, node: NodeId, out: Writer): void {
   if (tree.dataIsNull(node)) {
     out.writeInt(-1);
     return;
@@ -182,6 +194,7 @@ function exists(connection: ClientConnection, reader: Reader, out: Writer, calle
   if (wantsWatch) port.watches.watchData(pathIn(reader, pathStart, pathEnd), connection);
   if (node === 0) return ErrorCode.noNode;
   writeStat(port.tree, node, out);
+  countRead(port, reader, pathStart, pathEnd, 0);
   return ErrorCode.ok;
 }
 
@@ -212,7 +225,9 @@ function getChildren(
     connection.output.awaitListing(listing);
     return ANSWERED_LATER;
   }
+  const childrenStart = out.pos;
   writeChildren(tree, node, out);
+  countRead(port, reader, pathStart, pathEnd, out.pos - childrenStart);
   if (op === OpCode.getChildren2) writeStat(tree, node, out);
   return ErrorCode.ok;
 }

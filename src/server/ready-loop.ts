@@ -16,6 +16,8 @@ export interface ReadyWork {
   prepare(): void;
   stop(reason: string): void;
   send(message: EagerMessage | AfterPersistMessage): void;
+  /** What was sent leaves now: a flush on the loop is not to hold up the disks of the others. */
+  depart(): void;
   /** Calls `done` when all of it is durable and memory follows it; never, if the disk failed. */
   persist(persist: Persist, rebase: Ready['rebase'], done: () => void): void;
   apply(range: CommittedRange): void;
@@ -74,6 +76,7 @@ export class ReadyLoop {
     }
     for (const message of ready.messages) work.send(message);
     if (ready.persist !== null) {
+      work.depart();
       this.#persistsUnderWay++;
       work.persist(ready.persist, ready.rebase, () => {
         this.#persistsUnderWay--;

@@ -6,12 +6,14 @@
  */
 import { assert } from '../base/assert.js';
 import { OpCode } from '../protocol/opcodes.js';
-import type { Session } from '../session/session.js';
+import { OWN_CLIENTS, type Session } from '../session/session.js';
 import type { SessionTracker } from '../session/tracker.js';
 import type { Tree } from '../tree/tree.js';
 import { WriteRequest } from '../txn/preparer.js';
 import type { Applier } from './applier.js';
-import type { PendingWrite } from './pending.js';
+import type { LocalSessions } from './local-sessions.js';
+import { PendingWrite } from './pending.js';
+import type { PipelineFigures } from './pipeline-figures.js';
 
 export abstract class Replica {
   readonly tree: Tree;
@@ -19,6 +21,12 @@ export abstract class Replica {
   readonly applier: Applier;
   /** The record to fill for the next `submit`; one, reused. */
   readonly request = new WriteRequest();
+  /** Null: nobody counts. */
+  figures: PipelineFigures | null = null;
+  /** Null: every session is the ensemble's. */
+  localSessions: LocalSessions | null = null;
+  /** Whether the session lives cannot be known here and now: its client must try another server. */
+  readonly mustRefuse: (session: bigint) => boolean = () => false;
 
   constructor(applier: Applier) {
     this.applier = applier;
@@ -44,9 +52,39 @@ export abstract class Replica {
   /** Whether sessions are this server's to judge: to expire them, and to say that one is unknown. */
   abstract get ownsSessions(): boolean;
 
+  /** Nothing is written: there is no quorum, and only clients that said they can bear it are served. */
+  get isReadOnly(): boolean {
+    return false;
+  }
+
   /** The session's client was heard. */
   touch(session: Session, nowMs: number): void {
-    this.sessions.touch(session, nowMs);
+    if (session.locality === 'here') this.localSessions?.tracker.touch(session, nowMs);
+    else this.sessions.touch(session, nowMs);
+  }
+
+  /** A session of this server's own becomes one of the ensemble's; what it asks next comes behind. */
+  upgrade(session: Session, nowMs: number): void {
+    this.localSessions?.tracker.release(session);
+    session.locality = 'global';
+    this.sessions.adopt(session, nowMs);
+    session.moveTo(OWN_CLIENTS);
+    this.proposeSession(session, new PendingWrite(null, OpCode.createSession, 0, nowMs));
+  }
+
+  proposeSession(session: Session, pending: PendingWrite): void {
+    const { request } = this;
+    request.op = OpCode.createSession;
+    request.cxid = 0;
+    request.session = session;
+    request.sessionHigh = session.idHigh;
+    request.sessionLow = session.idLow;
+    const { timeoutMs: ms } = session;
+    request.bytes = Uint8Array.of(ms >>> 24, ms >>> 16, ms >>> 8, ms);
+    request.start = 0;
+    request.end = 4;
+    const isProposed = this.submit(pending);
+    assert(isProposed, 'four bytes are a timeout');
   }
 
   /** Asks whether a session lives, where that is for another to say. */

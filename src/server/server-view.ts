@@ -1,14 +1,17 @@
 /** The server as four-letter words and admin commands see it (`commands/view.ts`). */
 import type { Clock } from '../ports/clock.js';
 import { DiskError } from '../ports/disk.js';
+import type { SessionTracker } from '../session/tracker.js';
 import type { NodeId } from '../tree/tree.js';
 import { parseQuota } from '../txn/quota.js';
 import { zxidOfParts } from '../protocol/zxid.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
+import type { EnsembleView } from './commands/ensemble-view.js';
 import type {
   ConnectionView,
   DigestView,
   ExpiryView,
+  GlobalSessionView,
   QuotaView,
   ServerFigures,
   ServerView,
@@ -26,10 +29,7 @@ export class ViewOfServer implements ServerView {
   readonly #server: Server;
   readonly clock: Clock;
   readonly metrics: ServerMetrics;
-  readonly isReadOnly = false;
   readonly startedMs: number;
-  /** What Apache traces by default. */
-  traceMask = 306n;
 
   constructor(server: Server) {
     this.#server = server;
@@ -42,8 +42,24 @@ export class ViewOfServer implements ServerView {
     return this.#server.mode;
   }
 
+  get isReadOnly(): boolean {
+    return this.#server.replica.isReadOnly;
+  }
+
+  get ensemble(): EnsembleView | null {
+    return this.#server.ensemble;
+  }
+
   get config(): ServerConfig {
     return this.#server.config;
+  }
+
+  get traceMask(): bigint {
+    return this.#server.process.traceMask;
+  }
+
+  set traceMask(mask: bigint) {
+    this.#server.process.traceMask = mask;
   }
 
   get isServing(): boolean {
@@ -72,6 +88,7 @@ export class ViewOfServer implements ServerView {
       ephemeralCount: tree.ephemeralCount,
       approximateDataBytes: tree.approximateDataSize(),
       sessionCount: server.sessions.size,
+      localSessionCount: server.replica.localSessions?.tracker.size ?? 0,
       lastResponseBytes: stats.lastResponseBytes,
       minResponseBytes: stats.minResponseBytes,
       maxResponseBytes: stats.maxResponseBytes,
@@ -87,10 +104,21 @@ export class ViewOfServer implements ServerView {
     for (const connection of this.#server.port.connections()) yield this.#viewOf(connection);
   }
 
-  *sessionExpiries(): Generator<ExpiryView> {
-    for (const { endMs, sessions } of this.#server.sessions.buckets()) {
-      yield { expiresMs: endMs, sessionIds: sessions.map((session) => session.id) };
-    }
+  sessionExpiries(): Iterable<ExpiryView> {
+    const { sessions, replica } = this.#server;
+    return replica.ownsSessions ? expiriesOf(sessions) : [];
+  }
+
+  localSessionExpiries(): Iterable<ExpiryView> | null {
+    const { localSessions, isReadOnly } = this.#server.replica;
+    // a server without a quorum has no others; Apache shows them where sessions may be local
+    const isShown = !isReadOnly || this.config.ensemble.localSessionsEnabled;
+    return localSessions === null || !isShown ? null : expiriesOf(localSessions.tracker);
+  }
+
+  globalSessions(): Iterable<GlobalSessionView> | null {
+    const { sessions, replica } = this.#server;
+    return replica.ownsSessions ? null : sessions.all();
   }
 
   *ephemerals(): Generator<readonly [bigint, Iterable<string>]> {
@@ -157,6 +185,7 @@ export class ViewOfServer implements ServerView {
   resetFigures(): void {
     this.#server.stats.reset();
     this.#server.metrics.reset();
+    this.#server.figures.proposalBytes.reset();
   }
 
   resetConnectionFigures(): void {
@@ -236,6 +265,12 @@ export class ViewOfServer implements ServerView {
   #quotaAt(node: NodeId): ReturnType<typeof parseQuota> {
     const data = this.#server.tree.data(node);
     return parseQuota(data === null ? '' : decodeUtf8(data, 0, data.length));
+  }
+}
+
+function* expiriesOf(sessions: SessionTracker): Generator<ExpiryView> {
+  for (const bucket of sessions.buckets()) {
+    yield { expiresMs: bucket.endMs, sessionIds: bucket.sessions.map((session) => session.id) };
   }
 }
 

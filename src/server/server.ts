@@ -20,17 +20,23 @@ import { Storage } from '../storage/storage.js';
 import type { Tree, TreeOptions } from '../tree/tree.js';
 import type { PrepareOptions } from '../txn/context.js';
 import { ClientPort } from './client-port.js';
+import { clientPortOptions } from './client-port-options.js';
 import { Collector } from './collector.js';
 import type { ServerConfig } from './config/config.js';
 import { PendingWrite } from './pending.js';
-import { ServerMetrics } from './metrics.js';
+import type { ServerMetrics } from './metrics.js';
 import { PauseMonitor } from './pause-monitor.js';
+import { PipelineFigures } from './pipeline-figures.js';
+import { ProcessFigures } from './process-figures.js';
 import { Applier } from './applier.js';
+import { LocalSessions } from './local-sessions.js';
 import type { Replica } from './replica.js';
 import { standaloneReplica } from './standalone-replica.js';
 import { ServerStats } from './server-stats.js';
 import { ViewOfServer } from './server-view.js';
+import type { EnsembleView } from './commands/ensemble-view.js';
 import { runFourLetterWord } from './commands/four-letter-answers.js';
+import type { ConfigStore } from './ensemble/membership.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { Watches } from './watches.js';
 
@@ -47,6 +53,8 @@ export interface ServerWorld {
   environment(): Iterable<readonly [name: string, value: string]>;
   /** Null where the system does not tell. */
   fileDescriptors(): { readonly open: number; readonly max: number } | null;
+  /** Where an ensemble's configurations outlive the process; absent: nowhere. */
+  readonly configStore?: ConfigStore | null;
   /** The disk failed under the log: nothing may be acknowledged any more. Does not return. */
   onFatal(error: Error): never;
 }
@@ -58,8 +66,12 @@ export interface ServerParts {
   readonly applier: Applier;
   /** How requests become transactions here. */
   makeReplica(server: Server): Replica;
+  /** What is counted since the process began; absent: it begins with this server. */
+  readonly figures?: ProcessFigures;
 }
 
+/** A leader that takes requests of sessions it does not know must know those that are over. */
+const ENDED_KEPT = 65_536;
 /** Whatever its myid file says: Apache's standalone server counts as 1. */
 const STANDALONE_SID = 1;
 
@@ -69,9 +81,13 @@ export class Server {
   /** Told of sessions as they come and go. */
   onSession: ((id: bigint, kind: 'created' | 'closed') => void) | null = null;
   readonly stats = new ServerStats();
-  readonly metrics = new ServerMetrics();
+  /** Of the process: they go on when another server takes this one's place. */
+  readonly process: ProcessFigures;
+  readonly figures: PipelineFigures;
+  /** Null: it stands alone. */
+  ensemble: EnsembleView | null = null;
   /** As what it serves. */
-  mode: 'standalone' | 'leader' | 'follower' | 'observer' = 'standalone';
+  mode: 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only' = 'standalone';
   /** For who listens for it; a standalone server listens itself. */
   listeningAt: { readonly host: string; readonly port: number } = { host: '', port: 0 };
   lastSnapshot: { readonly zxid: bigint; readonly timeMs: number } | null = null;
@@ -88,6 +104,8 @@ export class Server {
   readonly #collector: Collector;
   readonly #pauses: PauseMonitor | null;
   readonly view: ViewOfServer;
+  /** In the log, and not flushed. */
+  #appended: TxnBatch[] = [];
   #listener: Listener | null = null;
   #tick: Timer | null = null;
   #tickDueMs = 0;
@@ -116,11 +134,10 @@ export class Server {
             },
           }),
       });
-      server.metrics.dbInitTimeMs.add(tookMs);
+      server.process.recovered(tookMs, recovered.replayed);
       if (recovered.snapshotZxid !== null) {
         server.lastSnapshot = { zxid: recovered.snapshotZxid, timeMs: world.clock.wallMs() };
       }
-      server.metrics.startupTxnsLoaded.add(recovered.replayed);
       await server.#listen();
       return server;
     } catch (problem) {
@@ -142,15 +159,32 @@ export class Server {
     this.tree = tree;
     this.startedMs = clock.monotonicMs();
     this.sessions = applier.sessions;
-    applier.events = {
-      onSessionCreated: (session) => this.#onSessionCreated(session),
-      onSessionClosed: (id) => {
+    this.process = parts.figures ?? new ProcessFigures();
+    this.figures = new PipelineFigures(
+      this.metrics,
+      clock,
+      config.myid ?? STANDALONE_SID,
+      () => this.mode,
+    );
+    const events = {
+      onSessionCreated: (session: Session) => this.#onSessionCreated(session),
+      onSessionClosed: (id: bigint) => {
         this.port.onSessionClosed(id);
         this.onSession?.(id, 'closed');
       },
+    };
+    applier.events = {
+      ...events,
       onDigestMismatch: (high, low) => this.#onDigestMismatch(high, low),
     };
     this.replica = parts.makeReplica(this);
+    this.replica.figures = applier.figures = this.figures;
+    const { isDistributed, localSessionsEnabled, localSessionsUpgradingEnabled } = config.ensemble;
+    if (this.replica.isReadOnly || (isDistributed && localSessionsEnabled)) {
+      const tracker = sessionTrackerOf(config, world, config.myid ?? STANDALONE_SID);
+      const canUpgrade = localSessionsUpgradingEnabled && !this.replica.isReadOnly;
+      this.replica.localSessions = new LocalSessions(tracker, canUpgrade, events);
+    }
     this.watches = new Watches({
       metrics: this.metrics,
       tree,
@@ -161,12 +195,13 @@ export class Server {
     this.view = new ViewOfServer(this);
     this.port = new ClientPort(
       {
-        options: clientPortOptions(config, world),
+        options: clientPortOptions(config, world.crypto),
         clock,
         logger,
         network: world.network,
         stats: this.stats,
         metrics: this.metrics,
+        figures: this.figures,
         answerWord: (word, argument) => runFourLetterWord(word, this.view, argument),
         fraction: () => world.fraction(),
       },
@@ -210,6 +245,10 @@ export class Server {
     return this.#isServing && !this.#isStopping;
   }
 
+  get metrics(): ServerMetrics {
+    return this.process.metrics;
+  }
+
   /** Where clients reach this server. */
   get address(): { readonly host: string; readonly port: number } {
     return this.#listener ?? this.listeningAt;
@@ -227,7 +266,7 @@ export class Server {
     // the log has everything: a snapshot half written is not worth waiting for
     this.#storage.abandonSnapshot();
     await this.snapshots.stop();
-    this.#applier.events = null;
+    this.#applier.events = this.#applier.figures = null;
     this.tree.listener = null;
     if (this.#listener !== null) this.#storage.close();
   }
@@ -242,7 +281,7 @@ export class Server {
     this.#tick?.cancel();
     this.#collector.stop();
     this.#pauses?.stop();
-    this.#applier.events = null;
+    this.#applier.events = this.#applier.figures = null;
     this.tree.listener = null;
     const closed = this.port.close();
     this.#storage.abandonSnapshot();
@@ -252,12 +291,16 @@ export class Server {
   /** Takes over the settings that a running server can. */
   reconfigure(config: ServerConfig): void {
     this.config = config;
-    this.port.options = clientPortOptions(config, this.world);
+    this.port.options = clientPortOptions(config, this.world.crypto);
   }
 
   /** Ends the session as its expiry would. */
   expireSession(session: Session): void {
     session.isClosing = true;
+    if (session.locality === 'here') {
+      this.replica.localSessions?.end(session);
+      return;
+    }
     const pending = new PendingWrite(null, OpCode.closeSession, 0, this.world.clock.monotonicMs());
     this.replica.closeSession(session, pending, 0);
   }
@@ -294,8 +337,12 @@ export class Server {
       emulate353Ttl: config.emulate353TtlNodes,
       digestEnabled: config.digestEnabled,
       closeSessionTxnEnabled: config.closeSessionTxnEnabled,
-      onQuotaExceeded: (message) => {
+      // whoever leads others says how
+      ...(config.ensemble.reconfigEnabled ? { reconfig: null } : {}),
+      onQuotaExceeded: (message, refused) => {
         world.logger.warn(message);
+        const [, namespace] = refused?.split('/') ?? [];
+        if (namespace) this.metrics.quotaExceededErrorPerNamespace.of(namespace)?.add(1);
       },
     };
   }
@@ -307,8 +354,8 @@ export class Server {
   }
 
   append(batch: TxnBatch): void {
-    this.metrics.syncProcessorRequestQueued.value += batch.count;
-    this.metrics.syncProcessorBatchSize.add(batch.count);
+    this.figures.appended(batch);
+    this.#appended.push(batch);
     this.#storage.append(batch);
     this.snapshots.onLogged(batch.count, batch.length);
   }
@@ -316,13 +363,18 @@ export class Server {
   flush(done: () => void): void {
     const { clock } = this.world;
     const startMs = clock.monotonicMs();
+    const appended = this.#appended;
+    this.#appended = [];
     this.#storage.flush(() => {
       const tookMs = clock.monotonicMs() - startMs;
-      this.metrics.fsyncTimeMs.add(tookMs);
-      this.metrics.syncProcessorQueueFlushTimeMs.add(tookMs);
+      this.figures.flushed(appended, tookMs);
       if (tookMs > this.config.fsyncWarningThresholdMs) this.slowFsyncCount++;
       done();
     });
+  }
+
+  get flushesMax(): number {
+    return this.#storage.flushesMax;
   }
 
   /** The log starts a new file, so that purging can let go of what the snapshot holds. */
@@ -333,7 +385,12 @@ export class Server {
       if (session.isEstablished) living.push([session.id, session.timeoutMs]);
     }
     const startMs = this.world.clock.monotonicMs();
-    const written = await this.#storage.takeSnapshot(this.tree, living, {});
+    const written = await this.#storage
+      .takeSnapshot(this.tree, living, {})
+      .catch((problem: unknown) => {
+        if (!this.#isStopping) this.metrics.snapshotErrorCount.value++;
+        throw problem;
+      });
     this.metrics.snapshotTimeMs.add(this.world.clock.monotonicMs() - startMs);
     this.lastSnapshot = { zxid: written.zxid, timeMs: this.world.clock.wallMs() };
     return written;
@@ -374,14 +431,16 @@ export class Server {
     if (this.#isStopping) return;
     const { clock } = this.world;
     const nowMs = clock.monotonicMs();
-    if (this.replica.ownsSessions) this.#expireSessions(nowMs, lateMs);
+    if (this.replica.ownsSessions) this.#expireSessions(this.sessions, nowMs, lateMs);
+    const local = this.replica.localSessions;
+    if (local !== null) this.#expireSessions(local.tracker, nowMs, lateMs);
     this.port.closeSessionless(nowMs);
     this.#scheduleTick(nowMs + this.config.tickTimeMs / 2);
   }
 
-  #expireSessions(nowMs: number, lateMs: number): void {
+  #expireSessions(sessions: SessionTracker, nowMs: number, lateMs: number): void {
     const { logger } = this.world;
-    this.sessions.expire(nowMs, lateMs, (session) => {
+    sessions.expire(nowMs, lateMs, (session) => {
       // its pings may lie unread because we do not read: that is not the client's silence
       if (this.port.connectionOf(session.id)?.isHeldBack === true) return false;
       logger.debug('session expired', {
@@ -466,11 +525,7 @@ export function applierOf(
   living: ReadonlyMap<bigint, number>,
 ): Applier {
   const { clock } = world;
-  const sessions = new SessionTracker({
-    tickTimeMs: config.tickTimeMs,
-    serverId,
-    wallMs: clock.wallMs(),
-  });
+  const sessions = sessionTrackerOf(config, world, serverId);
   const nowMs = clock.monotonicMs();
   for (const [id, timeoutMs] of living) {
     sessions.track(id, timeoutMs, nowMs).isEstablished = true;
@@ -478,44 +533,15 @@ export function applierOf(
   return new Applier(tree, sessions, () => clock.monotonicMs());
 }
 
-function clientPortOptions(
+function sessionTrackerOf(
   config: ServerConfig,
   world: ServerWorld,
-): ConstructorParameters<typeof ClientPort>[0]['options'] {
-  return {
-    minSessionTimeoutMs: config.minSessionTimeoutMs,
-    maxSessionTimeoutMs: config.maxSessionTimeoutMs,
-    frameBytesMax: config.juteMaxBufferBytes,
-    globalOutstandingLimit:
-      config.requestThrottleMaxRequests > 0
-        ? Math.min(config.globalOutstandingLimit, config.requestThrottleMaxRequests)
-        : config.globalOutstandingLimit,
-    maxClientConnections: config.maxClientCnxns,
-    maxConnections: config.maxCnxns,
-    sessionlessTimeoutMs: config.sessionlessCnxnTimeoutMs,
-    skipAcl: config.skipAcl,
-    authentication: {
-      crypto: world.crypto,
-      digestAlgorithm: config.digestAuthAlgorithm,
-      isDigestEnabled: config.digestAuthEnabled,
-      superDigest: config.superDigest,
-    },
-    admission: {
-      largeRequestThresholdBytes: config.largeRequestThresholdBytes,
-      largeRequestMaxBytes: config.largeRequestMaxBytes,
-      enforcedSchemes: config.enforceAuthEnabled ? config.enforceAuthSchemes.split(',') : null,
-    },
-    throttle: {
-      tokens: config.connectionThrottleTokens,
-      fillTimeMs: config.connectionThrottleFillTimeMs,
-      fillCount: config.connectionThrottleFillCount,
-      freezeTimeMs: config.connectionThrottleFreezeTimeMs,
-      dropIncrease: config.connectionThrottleDropIncrease,
-      dropDecrease: config.connectionThrottleDropDecrease,
-      decreaseRatio: config.connectionThrottleDecreaseRatio,
-      isWeighted: config.connectionThrottleWeightEnabled,
-      newSessionWeight: config.connectionThrottleGlobalSessionWeight,
-      resumeWeight: config.connectionThrottleRenewSessionWeight,
-    },
-  };
+  serverId: number,
+): SessionTracker {
+  return new SessionTracker({
+    tickTimeMs: config.tickTimeMs,
+    serverId,
+    wallMs: world.clock.wallMs(),
+    endedKept: config.ensemble.localSessionsEnabled ? ENDED_KEPT : 0,
+  });
 }

@@ -12,6 +12,8 @@ export interface Log {
   append(batch: TxnBatch): void;
   /** Calls `done` when all that was appended is durable; never, if the disk failed. */
   flush(done: () => void): void;
+  /** How many flushes are worth asking for at once. */
+  readonly flushesMax: number;
 }
 
 export function standaloneReplica(
@@ -27,7 +29,7 @@ export function standaloneReplica(
   const { clock, log, prepare, onTurnEnd } = parts;
   const { tree } = applier;
   const spare: TxnBatch[] = [];
-  const zab = new Standalone(tree.lastZxidHigh, tree.lastZxidLow);
+  const zab = new Standalone(tree.lastZxidHigh, tree.lastZxidLow, () => log.flushesMax);
   const loop = new ReadyLoop(zab, {
     prepare() {
       replica.handOver();
@@ -44,6 +46,7 @@ export function standaloneReplica(
     },
     stop: () => undefined,
     send: () => undefined,
+    depart: () => undefined,
     answer: () => undefined,
     start: () => undefined,
     rest: () => undefined,

@@ -6,10 +6,11 @@ import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import type { Writer } from '../protocol/writer.js';
 import type { Tree } from '../tree/tree.js';
+import { configPath } from '../txn/reconfig.js';
 import type { ClientConnection } from './connection.js';
 import { writeConnectResponse } from './handshake.js';
 import type { PendingWrite } from './pending.js';
-import { writeMultiHeader, writeStat } from './reads.js';
+import { writeData, writeMultiHeader, writeStat } from './reads.js';
 
 const STAT_BYTES = 68;
 
@@ -44,11 +45,21 @@ function writeBody(tree: Tree, pending: PendingWrite, out: Writer): void {
     case OpCode.setACL:
       writeStat(tree, tree.findPath(pending.resultPath), out);
       return;
+    case OpCode.reconfig:
+      writeConfig(tree, out);
+      return;
     case OpCode.multi:
       writeMulti(tree, pending, out);
       return;
     default:
   }
+}
+
+/** What `reconfig` answers is what getConfig would. */
+function writeConfig(tree: Tree, out: Writer): void {
+  const node = tree.findPath(configPath);
+  writeData(tree, node, out);
+  writeStat(tree, node, out);
 }
 
 function writeMulti(tree: Tree, pending: PendingWrite, out: Writer): void {

@@ -13,7 +13,10 @@ import { JsonList, JsonObject } from './json.js';
 import type { JsonValue } from './json.js';
 import { monitorEntries, roundedLatency } from './monitor.js';
 import { formatAddress, hex } from './text.js';
-import type { ConnectionView, ServerView } from './view.js';
+import { leader, observers, resetObservers, votingView, zabState } from './ensemble-commands.js';
+import type { LeadingView } from './ensemble-view.js';
+import { isServing } from './view.js';
+import type { ConnectionView, ExpiryView, ProcessView, ServerView } from './view.js';
 
 type Field = readonly [name: string, value: JsonValue];
 
@@ -30,14 +33,15 @@ export interface AdminRequest {
   readonly authorization: string | null;
 }
 
+type Params = AdminRequest['params'];
+
 interface AdminCommand {
   readonly names: readonly [primary: string, ...aliases: string[]];
-  readonly needsServing: boolean;
-  readonly run: ((view: ServerView, params: AdminRequest['params']) => Iterable<Field>) | null;
+  /** Null: it needs authorisation. `server` is null while nobody is served. */
+  readonly run:
+    | ((view: ProcessView, server: ServerView | null, params: Params) => Iterable<Field> | null)
+    | null;
 }
-
-/** Always answered, also while the server is not serving. */
-const always = false;
 
 const commands: readonly AdminCommand[] = [
   command(['configuration', 'conf', 'config'], configuration),
@@ -57,8 +61,8 @@ const commands: readonly AdminCommand[] = [
     ];
   }),
   command(['dump'], dump),
-  command(['environment', 'env', 'envi'], (view) => view.environment(), always),
-  command(['get_trace_mask', 'gtmk'], (view) => [['tracemask', view.traceMask]], always),
+  always(['environment', 'env', 'envi'], (view) => view.environment()),
+  always(['get_trace_mask', 'gtmk'], (view) => [['tracemask', view.traceMask]]),
   command(['hash'], (view) => [
     [
       'digests',
@@ -80,25 +84,22 @@ const commands: readonly AdminCommand[] = [
       ['timestamp', last === null ? -1 : Math.trunc(last.timeMs / 1000)],
     ];
   }),
-  command(['leader', 'lead'], () => [['error', 'server is not initialized']]),
-  command(['monitor', 'mntr'], monitorEntries, always),
-  command(['observer_connection_stat_reset', 'orst'], () => []),
-  command(['observers', 'obsr'], () => [
-    ['synced_observers', 0],
-    ['observers', new JsonList([])],
-  ]),
-  { names: ['restore', 'rest'], needsServing: true, run: null },
+  command(['leader', 'lead'], leader),
+  command(['monitor', 'mntr'], monitorEntries),
+  command(['observer_connection_stat_reset', 'orst'], resetObservers),
+  command(['observers', 'obsr'], observers),
+  { names: ['restore', 'rest'], run: null },
   command(['ruok'], () => []),
   command(['server_stats', 'srvr'], serverStats),
-  command(['set_trace_mask', 'stmk'], setTraceMask, always),
-  { names: ['snapshot', 'snap'], needsServing: true, run: null },
+  always(['set_trace_mask', 'stmk'], setTraceMask),
+  { names: ['snapshot', 'snap'], run: null },
   command(['stat_reset', 'srst'], (view) => {
     view.resetFigures();
     return [];
   }),
   command(['stats', 'stat'], stats),
-  command(['system_properties', 'sysp'], systemProperties, always),
-  command(['voting_view'], () => [['current_config', new JsonObject([])]]),
+  always(['system_properties', 'sysp'], systemProperties),
+  command(['voting_view'], votingView),
   command(['watch_summary', 'wchs'], (view) => {
     const { connections, paths, watches } = view.watchSummary();
     return [
@@ -118,14 +119,7 @@ const commands: readonly AdminCommand[] = [
       ),
     ],
   ]),
-  command(
-    ['zabstate'],
-    () => [
-      ['voting', false],
-      ['zabstate', ''],
-    ],
-    always,
-  ),
+  { names: ['zabstate'], run: (_view, server) => zabState(server) },
 ];
 
 const byName: ReadonlyMap<string, AdminCommand> = new Map(
@@ -138,26 +132,37 @@ export const adminCommandNames: readonly string[] = commands.map((one) => one.na
 export function runAdminCommand(
   name: string,
   request: AdminRequest,
-  view: ServerView,
+  view: ProcessView,
 ): AdminAnswer {
   const found = byName.get(name);
   if (found === undefined) return failed(200, name, `Unknown command: ${name}`);
-  if (found.needsServing && !view.isServing) return failed(200, name, notServing);
+  const server = isServing(view) ? view : null;
   if (found.run === null) {
+    if (server === null) return failed(200, name, notServing);
     return request.authorization === null
       ? failed(401, name, 'Auth info is missing for the command')
       : failed(503, name, `${found.names[0]} over HTTP is not built yet`);
   }
   if (request.method !== 'GET') return failed(405, name, `${found.names[0]} is asked with GET`);
-  return { status: 200, body: new JsonObject(finished(found, found.run(view, request.params))) };
+  const fields = found.run(view, server, request.params);
+  if (fields === null) return failed(200, name, notServing);
+  return { status: 200, body: new JsonObject(finished(found, fields)) };
 }
 
+/** Answered by a server that serves. */
 function command(
   names: AdminCommand['names'],
-  run: NonNullable<AdminCommand['run']>,
-  needsServing = true,
+  run: (view: ServerView, params: Params) => Iterable<Field>,
 ): AdminCommand {
-  return { names, needsServing, run };
+  return { names, run: (_view, server, params) => (server === null ? null : run(server, params)) };
+}
+
+/** Answered also while nobody is served. */
+function always(
+  names: AdminCommand['names'],
+  run: (view: ProcessView, params: Params) => Iterable<Field>,
+): AdminCommand {
+  return { names, run: (view, _server, params) => run(view, params) };
 }
 
 function failed(status: number, name: string, error: string): AdminAnswer {
@@ -233,7 +238,8 @@ function fullConnection(connection: ConnectionView, view: ServerView): JsonObjec
 }
 
 function dump(view: ServerView): Field[] {
-  const expiries = mapped(view.sessionExpiries(), ({ expiresMs, sessionIds }): Field => [
+  const byTime = view.globalSessions() === null ? allExpiries(view) : [];
+  const expiries = mapped(byTime, ({ expiresMs, sessionIds }): Field => [
     String(Math.trunc(expiresMs)),
     new JsonList(sessionIds),
   ]);
@@ -241,6 +247,22 @@ function dump(view: ServerView): Field[] {
     ['expiry_time_to_session_ids', new JsonObject(expiries)],
     ['session_id_to_ephemeral_paths', listsById(view.ephemerals())],
   ];
+}
+
+/** Of every kind; at the same time local ones and others are one entry. */
+function* allExpiries(view: ServerView): Generator<ExpiryView> {
+  const local = [...(view.localSessionExpiries() ?? [])];
+  if (local.length === 0) {
+    yield* view.sessionExpiries();
+    return;
+  }
+  const merged = new Map<number, bigint[]>();
+  for (const { expiresMs, sessionIds } of [...local, ...view.sessionExpiries()]) {
+    merged.set(expiresMs, [...(merged.get(expiresMs) ?? []), ...sessionIds]);
+  }
+  for (const [expiresMs, sessionIds] of [...merged].sort(([a], [b]) => a - b)) {
+    yield { expiresMs, sessionIds };
+  }
 }
 
 function serverStats(view: ServerView): Field[] {
@@ -271,13 +293,20 @@ function serverStats(view: ServerView): Field[] {
     non_mtlsremote_conn_count: 0,
     non_mtlslocal_conn_count: 0,
   });
+  const leading = view.ensemble?.leading ?? null;
   return [
     ['version', fullVersion],
     ['read_only', view.isReadOnly],
     ['server_stats', figures],
     ['client_response', object(responses)],
+    ...(leading === null ? [] : [proposalStats(leading)]),
     ['node_count', now.znodeCount],
   ];
+}
+
+function proposalStats({ proposalBytes: { last, min, max } }: LeadingView): Field {
+  const sizes = { last_buffer_size: last, min_buffer_size: min, max_buffer_size: max };
+  return ['proposal_stats', object(sizes)];
 }
 
 function stats(view: ServerView): Field[] {
@@ -289,7 +318,7 @@ function stats(view: ServerView): Field[] {
   ];
 }
 
-function setTraceMask(view: ServerView, params: AdminRequest['params']): Field[] {
+function setTraceMask(view: ProcessView, params: Params): Field[] {
   const given = params.get('traceMask');
   if (given === undefined) return [['error', 'setTraceMask requires long traceMask argument']];
   const isLong =
@@ -300,7 +329,7 @@ function setTraceMask(view: ServerView, params: AdminRequest['params']): Field[]
 }
 
 /** Sorted by name. */
-function systemProperties(view: ServerView): Field[] {
+function systemProperties(view: ProcessView): Field[] {
   const properties = new Map<string, string>();
   for (const [name, value] of view.environment()) {
     const isProperty = /^(?:java|os|user)\./.test(name) && value !== '<NA>';

@@ -8,19 +8,29 @@ import { notWhitelisted } from './four-letter-words.js';
 import type { FourLetterWord } from './four-letter-words.js';
 import { monitorEntries, roundedLatency } from './monitor.js';
 import { formatAddress, formatTime, gathered, hex, inPieces, pause } from './text.js';
-import type { ConnectionView, ExpiryView, ServerView } from './view.js';
+import { isServing } from './view.js';
+import type { ConnectionView, ExpiryView, ProcessView, ServerView } from './view.js';
 
 export const notServing = 'This ZooKeeper instance is not currently serving requests';
 
 /** The answer, to be sent before the connection is closed. */
 export function runFourLetterWord(
   word: FourLetterWord,
-  view: ServerView,
+  view: ProcessView,
   /** The eight bytes behind `stmk` as a signed number; null: they did not come. */
   argument: bigint | null = null,
 ): string | Iterable<string> {
   if (!view.config.fourLetterWhitelist.has(word)) return notWhitelisted(word);
-  if (!view.isServing) return whileNotServing(word, view);
+  return isServing(view)
+    ? whileServing(word, view, argument)
+    : whileNotServing(word, view, argument);
+}
+
+function whileServing(
+  word: FourLetterWord,
+  view: ServerView,
+  argument: bigint | null,
+): string | Iterable<string> {
   switch (word) {
     case 'ruok':
       return 'imok';
@@ -29,8 +39,7 @@ export function runFourLetterWord(
     case 'gtmk':
       return String(view.traceMask);
     case 'stmk':
-      view.traceMask = argument ?? view.traceMask;
-      return String(view.traceMask);
+      return setTraceMask(view, argument);
     case 'envi':
       return environment(view);
     case 'conf':
@@ -66,15 +75,16 @@ export function runFourLetterWord(
   }
 }
 
-function whileNotServing(word: FourLetterWord, view: ServerView): string {
+function whileNotServing(word: FourLetterWord, view: ProcessView, argument: bigint | null): string {
   switch (word) {
     case 'ruok':
       return 'imok';
     case 'envi':
       return environment(view);
     case 'gtmk':
-    case 'stmk':
       return String(view.traceMask);
+    case 'stmk':
+      return setTraceMask(view, argument);
     case 'isro':
       return 'null';
     case 'hash':
@@ -95,7 +105,12 @@ function whileNotServing(word: FourLetterWord, view: ServerView): string {
   }
 }
 
-function environment(view: ServerView): string {
+function setTraceMask(view: ProcessView, mask: bigint | null): string {
+  view.traceMask = mask ?? view.traceMask;
+  return String(view.traceMask);
+}
+
+function environment(view: ProcessView): string {
   let text = 'Environment:\n';
   for (const [name, value] of view.environment()) text += `${name}=${value}\n`;
   return text;
@@ -118,7 +133,27 @@ function configuration(view: ServerView): string {
     `clientPortListenBacklog=${config.clientPortListenBacklog}`,
     `serverId=${serverIdOf(view)}`,
   ];
-  return `${lines.join('\n')}\n`;
+  return `${lines.join('\n')}\n${membership(view)}`;
+}
+
+/** Its own ports and the whole ensemble; it ends without a newline, as Apache's does. */
+function membership({ ensemble, serverState }: ServerView): string {
+  if (ensemble === null) return '';
+  const { sid, members, configText, initLimit, syncLimit } = ensemble;
+  const own = members.servers.get(sid);
+  const ports = (port: 'electionPort' | 'quorumPort'): string =>
+    (own?.addresses ?? []).map((address) => address[port]).join('|');
+  const lines = [
+    `initLimit=${initLimit}`,
+    `syncLimit=${syncLimit}`,
+    'electionAlg=3',
+    `electionPort=${ports('electionPort')}`,
+    `quorumPort=${ports('quorumPort')}`,
+    `peerType=${own?.role === 'observer' ? 1 : 0}`,
+  ];
+  // without a quorum nobody can say what holds
+  if (serverState === 'read-only') return `${lines.join('\n')}\n`;
+  return [...lines, 'membership: ', configText].join('\n');
 }
 
 /** A standalone server has none, whatever its myid file says. */
@@ -149,6 +184,11 @@ function figures(view: ServerView): string {
     `Mode: ${view.serverState}`,
     `Node count: ${now.znodeCount}`,
   ];
+  const leading = view.ensemble?.leading ?? null;
+  if (leading !== null) {
+    const { last, min, max } = leading.proposalBytes;
+    lines.push(`Proposal sizes last/min/max: ${last}/${min}/${max}`);
+  }
   return `${lines.join('\n')}\n`;
 }
 
@@ -208,10 +248,7 @@ export function wallOf(view: ServerView, monotonicMs: number): number {
 
 function* dumpLines(view: ServerView): Generator<string> {
   yield 'SessionTracker dump:\n';
-  const sessions = yield* gathered(view.sessionExpiries());
-  const asName = (expiry: ExpiryView): Iterable<string> =>
-    mapped(expiry.sessionIds, (id) => `\t0x${hex(id)}\n`);
-  yield* expiryLines(view, 'Session', sessions, asName, (expiry) => expiry.sessionIds.length);
+  yield* sessionLines(view);
   yield 'ephemeral nodes dump:\n';
   const owners = yield* gathered(view.ephemerals());
   yield `Sessions with Ephemerals (${owners.length}):\n`;
@@ -227,6 +264,32 @@ function* dumpLines(view: ServerView): Generator<string> {
       return `\tip: ${remoteOf(connection)} sessionId: 0x${session}\n`;
     });
   yield* expiryLines(view, 'Connections', byTime, asLine, (expiry) => expiry.connections.length);
+}
+
+function* sessionLines(view: ServerView): Generator<string> {
+  const local = view.localSessionExpiries();
+  if (local !== null) {
+    yield 'Local ';
+    yield* sessionSets(view, local);
+  }
+  const others = view.globalSessions();
+  if (others === null) {
+    if (local !== null) yield 'Global ';
+    yield* sessionSets(view, view.sessionExpiries());
+    return;
+  }
+  const sessions = yield* gathered(others);
+  yield `Global Sessions(${sessions.length}):\n`;
+  sessions.sort((one, other) => (one.id < other.id ? -1 : 1));
+  yield pause;
+  for (const { id, timeoutMs } of sessions) yield `0x${hex(id)}\t${timeoutMs}ms\n`;
+}
+
+function* sessionSets(view: ServerView, expiries: Iterable<ExpiryView>): Generator<string> {
+  const sessions = yield* gathered(expiries);
+  const asName = (expiry: ExpiryView): Iterable<string> =>
+    mapped(expiry.sessionIds, (id) => `\t0x${hex(id)}\n`);
+  yield* expiryLines(view, 'Session', sessions, asName, (expiry) => expiry.sessionIds.length);
 }
 
 interface ConnectionExpiry {

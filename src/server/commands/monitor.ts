@@ -3,9 +3,12 @@
  * now, and all figures counted since the last reset. The gauges stand in the order in which Apache
  * prints them.
  */
+import type { EnsembleServer } from '../config/ensemble-config.js';
 import { Double } from '../metric.js';
 import type { MetricEntry } from '../metric.js';
 import { fullVersion } from '../version.js';
+import type { EnsembleView } from './ensemble-view.js';
+import { formatAddress, hex } from './text.js';
 import type { ServerView } from './view.js';
 
 /** Without the prefix that only mntr has. */
@@ -14,18 +17,66 @@ export function* monitorEntries(
 ): Generator<readonly [name: string, value: MetricEntry[1] | string]> {
   yield ['version', fullVersion];
   yield ['server_state', view.serverState];
+  const ensemble = ensembleOf(view);
+  if (ensemble !== null) {
+    yield ['peer_state', `${doing[view.serverState]} - ${servingStep}`];
+    const master = ensemble.observerMasterSid;
+    if (master !== null) yield ['observer_master_id', master];
+  }
   if (view.config.metricsProvider === 'none') return;
   yield* gauges(view);
   yield* quotaGauges(view);
   yield* view.metrics.entries();
+  if (view.ensemble !== null) yield* peerFigures(view, view.ensemble);
+}
+
+/** The step of the protocol in which a member serves clients; in the others it answers nothing. */
+export const servingStep = 'broadcast';
+
+const doing = {
+  leader: 'leading',
+  follower: 'following',
+  observer: 'observing',
+  standalone: 'looking',
+  'read-only': 'looking',
+} as const;
+
+/** Null also for one that has lost the others, and serves read-only clients by itself. */
+export function ensembleOf(view: ServerView): EnsembleView | null {
+  return view.serverState === 'read-only' ? null : view.ensemble;
+}
+
+/** Who hears whom, on which port and since when; Apache's has nothing of the kind. */
+function* peerFigures(
+  { clock }: ServerView,
+  ensemble: EnsembleView,
+): Generator<readonly [string, MetricEntry[1] | string]> {
+  const nowMs = clock.monotonicMs();
+  for (const peer of ensemble.peers()) {
+    const name = `peer_${peer.sid}`;
+    yield [`${name}_state`, peer.role];
+    if (peer.zxid !== null) yield [`${name}_zxid`, `0x${hex(peer.zxid)}`];
+    if (peer.lag !== null) yield [`${name}_lag`, peer.lag];
+    for (const port of ['election', 'quorum'] as const) {
+      const hearing = peer[port];
+      yield [`${name}_${port}_connected`, hearing === null ? 0 : 1];
+      if (hearing === null) continue;
+      yield [`${name}_${port}_address`, `${formatAddress(hearing.address)}:${hearing.port}`];
+      yield [`${name}_${port}_connected_ms`, Math.trunc(nowMs - hearing.sinceMs)];
+      yield [`${name}_${port}_heard_ms`, Math.trunc(nowMs - hearing.heardMs)];
+    }
+  }
 }
 
 function* gauges(view: ServerView): Generator<MetricEntry> {
   const figures = view.figures();
+  const ensemble = ensembleOf(view);
+  const leading = ensemble?.leading ?? null;
   const uptimeMs = view.clock.monotonicMs() - view.startedMs;
   yield ['ephemerals_count', figures.ephemeralCount];
   yield ['num_alive_connections', figures.connectionCount];
   yield ['avg_latency', new Double(roundedLatency(figures.avgLatencyMs))];
+  if (leading !== null) yield ['min_proposal_size', leading.proposalBytes.min];
   yield ['outstanding_requests', figures.outstandingRequests];
   yield ['znode_count', figures.znodeCount];
   yield ['global_sessions', figures.sessionCount];
@@ -33,9 +84,14 @@ function* gauges(view: ServerView): Generator<MetricEntry> {
   yield ['last_client_response_size', figures.lastResponseBytes];
   yield ['packets_sent', figures.packetsSent];
   yield ['packets_received', figures.packetsReceived];
+  if (leading !== null) yield ['max_proposal_size', leading.proposalBytes.max];
   yield ['max_client_response_size', figures.maxResponseBytes];
+  if (leading !== null) yield ['synced_followers', leading.followerCount];
   yield ['connection_drop_probability', new Double(figures.connectionDropProbability)];
   yield ['watch_count', figures.watchCount];
+  if (leading !== null) yield ['synced_non_voting_followers', leading.nonVotingCount];
+  const observerCount = ensemble?.observerCount ?? null;
+  if (observerCount !== null) yield ['synced_observers', observerCount];
   yield ['auth_failed_count', figures.authFailedCount];
   yield ['min_latency', Math.trunc(figures.minLatencyMs)];
   if (figures.maxFileDescriptorCount !== null) {
@@ -45,12 +101,19 @@ function* gauges(view: ServerView): Generator<MetricEntry> {
   if (figures.openFileDescriptorCount !== null) {
     yield ['open_file_descriptor_count', figures.openFileDescriptorCount];
   }
-  yield ['local_sessions', 0];
+  if (leading !== null) {
+    yield ['last_proposal_size', leading.proposalBytes.last];
+    yield ['pending_syncs', leading.pendingSyncCount];
+    yield ['leader_uptime', Math.trunc(leading.uptimeMs)];
+  }
+  yield ['local_sessions', figures.localSessionCount];
   yield ['uptime', Math.trunc(uptimeMs)];
   yield ['max_latency', Math.trunc(figures.maxLatencyMs)];
   yield ['outstanding_tls_handshake', 0];
+  if (leading !== null) yield ['learners', leading.learnerCount];
   yield ['min_client_response_size', figures.minResponseBytes];
   yield ['non_mtls_local_conn_count', 0];
+  if (ensemble !== null) yield ['quorum_size', votersOf(ensemble).length];
 }
 
 function* quotaGauges(view: ServerView): Generator<MetricEntry> {
@@ -67,6 +130,12 @@ function* quotaGauges(view: ServerView): Generator<MetricEntry> {
   for (const quota of quotas) {
     yield [`${quota.namespace}_quota_bytes_usage_per_namespace`, quota.bytesUsage];
   }
+}
+
+/** Servers that vote, in the order of their numbers. */
+export function votersOf({ members }: EnsembleView): EnsembleServer[] {
+  const voters = [...members.servers.values()].filter(({ role }) => role === 'participant');
+  return voters.sort((one, other) => one.sid - other.sid);
 }
 
 /** To four decimals, as Apache rounds averages. */

@@ -7,7 +7,14 @@ import { configOf } from '../config/config.js';
 import type { ServerConfig } from '../config/config.js';
 import { ServerMetrics } from '../metrics.js';
 import { fourLetterWords } from './four-letter-words.js';
-import type { ConnectionView, ServerFigures, ServerView } from './view.js';
+import type { EnsembleView } from './ensemble-view.js';
+import type {
+  ConnectionView,
+  ExpiryView,
+  GlobalSessionView,
+  ServerFigures,
+  ServerView,
+} from './view.js';
 
 const sessionId = 0x1000011eb9f0000n;
 const wallAtStartMs = 1_795_228_621_000;
@@ -27,6 +34,7 @@ export class FixtureView implements ServerView {
   readonly clientPort = 2181;
   readonly startedMs = 1_175_000;
   traceMask = 306n;
+  ensemble: EnsembleView | null = null;
   readonly done: string[] = [];
   /** The connection that sends the word is one of them; admin commands have none. */
   hasWordConnection = true;
@@ -66,6 +74,7 @@ export class FixtureView implements ServerView {
       ephemeralCount: 2,
       approximateDataBytes: 70,
       sessionCount: 1,
+      localSessionCount: 0,
       lastResponseBytes: this.#isBusy ? 105 : -1,
       minResponseBytes: this.#isBusy ? 24 : -1,
       maxResponseBytes: this.#isBusy ? 105 : -1,
@@ -120,8 +129,16 @@ export class FixtureView implements ServerView {
       yield { ...bare, remotePort: 43_974, isReading: false, packetsReceived: 1 };
   }
 
-  *sessionExpiries(): ReturnType<ServerView['sessionExpiries']> & Generator {
+  *sessionExpiries(): Generator<ExpiryView> {
     if (this.#isBusy) yield { expiresMs: 1_206_000, sessionIds: [sessionId] };
+  }
+
+  localSessionExpiries(): Iterable<ExpiryView> | null {
+    return null;
+  }
+
+  globalSessions(): Iterable<GlobalSessionView> | null {
+    return null;
   }
 
   *ephemerals(): ReturnType<ServerView['ephemerals']> & Generator {

@@ -11,13 +11,27 @@
 import type { Clock } from '../../ports/clock.js';
 import type { ServerConfig } from '../config/config.js';
 import type { ServerMetrics } from '../metrics.js';
+import type { EnsembleView } from './ensemble-view.js';
 
-export interface ServerView {
+/** What can be asked of a process whether or not it serves clients. */
+export interface ProcessView {
   readonly config: ServerConfig;
+  /**
+   * False before recovery has finished, after stop, and while a member of an ensemble has no role:
+   * most commands then say only that. While it is true this is a whole `ServerView`.
+   */
+  readonly isServing: boolean;
+  /** Of the process and its machine, in the order to be shown. */
+  environment(): Iterable<readonly [name: string, value: string]>;
+  /** What Java's server would trace; it changes nothing here, and is remembered. */
+  traceMask: bigint;
+}
+
+export interface ServerView extends ProcessView {
   readonly clock: Clock;
   readonly metrics: ServerMetrics;
-  /** False before recovery has finished and after stop: most commands then say only that. */
-  readonly isServing: boolean;
+  /** Null: this server stands alone. */
+  readonly ensemble: EnsembleView | null;
   /** Serving read-only clients only, without an ensemble. */
   readonly isReadOnly: boolean;
   readonly serverState: 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only';
@@ -27,8 +41,15 @@ export interface ServerView {
 
   figures(): ServerFigures;
   connections(): Iterable<ConnectionView>;
-  /** In the order of time. Sessions without one (closing) are left out. */
+  /**
+   * Of the ensemble's sessions (here: of all that are not local), where this server judges them. In
+   * the order of time; those without one (closing) are left out.
+   */
   sessionExpiries(): Iterable<ExpiryView>;
+  /** Of those that only this server knows; null: it has none of the kind. */
+  localSessionExpiries(): Iterable<ExpiryView> | null;
+  /** The ensemble's sessions, in no order, where another server judges them; null: this one does. */
+  globalSessions(): Iterable<GlobalSessionView> | null;
   ephemerals(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>;
   /** Data and exist watches and persistent ones, as Apache shows them; child watches are not. */
   watchesBySession(): Iterable<readonly [sessionId: bigint, paths: Iterable<string>]>;
@@ -41,13 +62,14 @@ export interface ServerView {
   lastSnapshot(): { readonly zxid: bigint; readonly timeMs: number } | null;
   /** Bytes of the files in version-2 of dataDir and of dataLogDir. */
   directorySizes(): { readonly dataDirBytes: number; readonly dataLogDirBytes: number };
-  /** Of the process and its machine, in the order to be shown. */
-  environment(): Iterable<readonly [name: string, value: string]>;
 
   resetFigures(): void;
   resetConnectionFigures(): void;
-  /** What Java's server would trace; it changes nothing here, and is remembered. */
-  traceMask: bigint;
+}
+
+/** Whether all can be asked of it. */
+export function isServing(view: ProcessView): view is ServerView {
+  return view.isServing;
 }
 
 /** Where things stand now. Times are of requests, from being read to being answered. */
@@ -66,6 +88,8 @@ export interface ServerFigures {
   readonly ephemeralCount: number;
   readonly approximateDataBytes: number;
   readonly sessionCount: number;
+  /** Of those that only this server knows. */
+  readonly localSessionCount: number;
   /** In bytes; -1 before the first reply. */
   readonly lastResponseBytes: number;
   readonly minResponseBytes: number;
@@ -110,6 +134,11 @@ export interface ExpiryView {
   /** Monotonic. */
   readonly expiresMs: number;
   readonly sessionIds: readonly bigint[];
+}
+
+export interface GlobalSessionView {
+  readonly id: bigint;
+  readonly timeoutMs: number;
 }
 
 export interface WatchSummaryView {

@@ -105,3 +105,31 @@ test('several addresses must be switched on', () => {
   assert.deepEqual(problemsOf(two), ['server.1: several addresses need multiAddress.enabled=true']);
   assert.deepEqual(problemsOf({ ...two, 'multiAddress.enabled': 'true' }), []);
 });
+
+test('sessions of one server, an oracle, a port for observers', () => {
+  const read = (settings: Record<string, string>): ReturnType<typeof parseEnsemble> =>
+    parseEnsemble(
+      Object.entries(settings).map(([key, value]) => ({ key, value })),
+      (entry, message) => assert.fail(`${entry?.key ?? ''}: ${message}`),
+    );
+  const initial = read({});
+  assert.equal(initial.localSessionsEnabled, false);
+  assert.equal(initial.localSessionsUpgradingEnabled, false);
+  assert.equal(initial.oraclePath, null);
+  assert.equal(initial.observerMasterPort, 0);
+  const given = read({
+    localSessionsEnabled: 'True',
+    localSessionsUpgradingEnabled: 'true',
+    oraclePath: '/run/oracle',
+    observerMasterPort: '2191',
+  });
+  assert.equal(given.localSessionsEnabled, true);
+  assert.equal(given.localSessionsUpgradingEnabled, true);
+  assert.equal(given.oraclePath, '/run/oracle');
+  assert.equal(given.observerMasterPort, 2191);
+  assert.equal(read({ observerMasterPort: '-1' }).observerMasterPort, 0);
+  assert.deepEqual(problemsOf({ observerMasterPort: '70000', localSessionsEnabled: 'yes' }), [
+    "localSessionsEnabled: 'yes' is neither 'true' nor 'false'",
+    "observerMasterPort: '70000' is not a port",
+  ]);
+});

@@ -6,13 +6,13 @@
  *
  *   server.3=host:2888:3888[:participant|observer][|host2:2888:3888…][;[clientAddress:]clientPort]
  */
-interface EnsembleAddress {
+export interface EnsembleAddress {
   readonly host: string;
   readonly quorumPort: number;
   readonly electionPort: number;
 }
 
-interface EnsembleServer {
+export interface EnsembleServer {
   readonly sid: number;
   /** At least one; several with multiAddress.enabled. */
   readonly addresses: readonly EnsembleAddress[];
@@ -34,6 +34,14 @@ export interface EnsembleConfig {
   readonly standaloneEnabled: boolean;
   readonly reconfigEnabled: boolean;
   readonly quorumListenOnAllIps: boolean;
+  /** Sessions are the server's own until they need the ensemble. */
+  readonly localSessionsEnabled: boolean;
+  /** They need it for ephemerals; false: those are refused. */
+  readonly localSessionsUpgradingEnabled: boolean;
+  /** The file that says whether one of two servers may go on alone; null: it may not. */
+  readonly oraclePath: string | null;
+  /** Where followers serve observers; 0: they do not. */
+  readonly observerMasterPort: number;
   readonly dynamicConfigFile: string | null;
   /** More than one voting server, or standalone mode forbidden: this is no standalone server. */
   readonly isDistributed: boolean;
@@ -221,6 +229,13 @@ function finish<E extends EnsembleEntry>(
     if (ticks === null) report(entryOf(key), `${key}: '${value}' is not a number of ticks`);
     return ticks ?? 0;
   };
+  const takePort = (key: string): number => {
+    const value = take(key);
+    // Apache takes any number; none and less are no port
+    const port = value === null || /^(?:-\d+|0+)$/.test(value.trim()) ? 0 : portOf(value);
+    if (port === null) report(entryOf(key), `${key}: '${value ?? ''}' is not a port`);
+    return port ?? 0;
+  };
   const [initLimit, syncLimit] = [takeTicks('initLimit'), takeTicks('syncLimit')];
   const peerType = (take('peerType') ?? 'participant').toLowerCase();
   if (peerType !== 'participant' && peerType !== 'observer') {
@@ -248,6 +263,10 @@ function finish<E extends EnsembleEntry>(
     standaloneEnabled,
     reconfigEnabled: takeFlag('reconfigEnabled', false),
     quorumListenOnAllIps: takeFlag('quorumListenOnAllIPs', false),
+    localSessionsEnabled: takeFlag('localSessionsEnabled', false),
+    localSessionsUpgradingEnabled: takeFlag('localSessionsUpgradingEnabled', false),
+    oraclePath: take('oraclePath'),
+    observerMasterPort: takePort('observerMasterPort'),
     dynamicConfigFile: take('dynamicConfigFile'),
     isDistributed,
     otherSettings,

@@ -105,6 +105,12 @@ export const settings = {
   fsyncHangLimitMs: long('fsync.hangLimitMs', 40_000, { min: 0 }),
   /** A snapshot at least this often, when there was a write since the last; 0: not for that reason. Zabra's own. */
   snapshotIntervalMs: long('snapshot.intervalMs', 0, { min: 0 }),
+  /** Of servers that are up to date, the one with the greatest leads. Zabra's own. */
+  leaderPriority: integer('leader.priority', 0),
+  /** A leader that was silent for so long is left, at least a tick; 0: after syncLimit ticks. Zabra's own. */
+  leaderSilenceMs: long('leader.silenceMs', 0, { min: 0 }),
+  /** Leadership goes on to the next server after so long; 0: it stays. Zabra's own. */
+  leaderRotationMs: long('leader.rotationMs', 0, { min: 0 }),
   /** Committed transactions kept in memory. */
   commitLogCount: integer('commitLogCount', 500, { raisedTo: 500 }),
   /** Logs larger than this part of the snapshot are not sent instead of it. */

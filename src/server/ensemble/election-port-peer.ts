@@ -11,6 +11,7 @@ import type { Logger } from '../../ports/logger.js';
 import type { Network, Socket, SocketHandler } from '../../ports/network.js';
 import { FrameDecoder } from '../../protocol/frame.js';
 import type { HostAndPort } from '../../protocol/peer/hello.js';
+import type { HearingView } from '../commands/ensemble-view.js';
 
 /** What the port lends to each of its peers. */
 export interface PeerSurroundings {
@@ -49,6 +50,7 @@ export class ElectionPeer {
   readonly #port: PeerSurroundings;
   #connection: PeerConnection | null = null;
   #connectedMs = 0;
+  #heardMs = 0;
   #attempt: Attempt | null = null;
   #retry: Timer | null = null;
   #pauseMs = pauseMsFirst;
@@ -69,6 +71,13 @@ export class ElectionPeer {
 
   get isConnected(): boolean {
     return this.#connection !== null;
+  }
+
+  /** Null: there is no connection. */
+  get hearing(): HearingView | null {
+    if (this.#connection === null) return null;
+    const { remoteAddress: address, remotePort: port } = this.#connection.socket;
+    return { address, port, sinceMs: this.#connectedMs, heardMs: this.#heardMs };
   }
 
   /** A message with its length in front; the peer keeps it, and nobody may change it. */
@@ -203,7 +212,7 @@ export class ElectionPeer {
     this.#connection = connection;
     // the new one is in place before anybody hears of the old one's end: they may send at once
     if (before !== null) this.#close(before);
-    this.#connectedMs = this.#port.clock.monotonicMs();
+    this.#connectedMs = this.#heardMs = this.#port.clock.monotonicMs();
     if (this.#connection !== connection) return connection;
     this.#waiting ??= this.#lastSent;
     this.#flush();
@@ -239,6 +248,7 @@ export class ElectionPeer {
   /** False: this connection is not the one any more. */
   onFrame(from: PeerConnection, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#connection !== from) return false;
+    this.#heardMs = this.#port.clock.monotonicMs();
     this.#port.onFrame(this, bytes, start, end);
     return this.#connection === from;
   }

@@ -8,7 +8,7 @@
  */
 import type { Clock, Timer } from '../../ports/clock.js';
 import type { Logger } from '../../ports/logger.js';
-import type { Listener, Network, Socket, SocketHandler } from '../../ports/network.js';
+import type { Network, Socket, SocketHandler } from '../../ports/network.js';
 import {
   HelloDecoder,
   writeHello,
@@ -21,6 +21,8 @@ import {
   type Notification,
 } from '../../protocol/peer/notification.js';
 import { Writer } from '../../protocol/writer.js';
+import type { HearingView } from '../commands/ensemble-view.js';
+import { Listening, type ListenAddress } from './listening.js';
 import { ElectionPeer, type PeerSurroundings } from './election-port-peer.js';
 
 export interface PeerAddress {
@@ -68,13 +70,14 @@ export class ElectionPort {
   readonly #writer = new Writer();
   /** What its peers need of it. */
   readonly #lent: PeerSurroundings;
-  #listeners: readonly Listener[] = [];
+  readonly #listening: Listening;
   #isClosed = false;
 
   private constructor(options: ElectionPortOptions, events: ElectionPortEvents) {
     this.#options = options;
     this.#events = events;
     this.#lent = this.#surroundings();
+    this.#listening = new Listening(options, 'votes', (socket) => this.#onCall(socket));
   }
 
   /** Rejects with the system's error when one of the own addresses cannot be had. */
@@ -88,23 +91,25 @@ export class ElectionPort {
   }
 
   async #listen(): Promise<void> {
-    const { network, listenHost, mySid } = this.#options;
-    const own = this.#addressesOf(mySid);
-    if (own.length === 0) throw new Error(`server ${mySid} is not in the configuration`);
-    const wanted = new Map<string, { host: string | undefined; port: number }>();
-    for (const { host, port } of own) {
-      const at = listenHost === undefined ? host : (listenHost ?? undefined);
-      wanted.set(`${at ?? '*'} ${port}`, { host: at, port });
+    const own = this.#ownAddresses();
+    if (own.length === 0) {
+      throw new Error(`server ${this.#options.mySid} is not in the configuration`);
     }
-    const outcomes = await Promise.allSettled(
-      [...wanted.values()].map((at) => network.listen(at, (socket) => this.#onCall(socket))),
-    );
-    this.#listeners = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    for (const outcome of outcomes) {
-      if (outcome.status === 'fulfilled') continue;
-      await this.close();
-      throw outcome.reason;
-    }
+    await this.#listening.open(own);
+  }
+
+  #ownAddresses(): ListenAddress[] {
+    const { listenHost, mySid } = this.#options;
+    return this.#addressesOf(mySid).map(({ host, port }) => ({
+      host: listenHost === undefined ? host : (listenHost ?? undefined),
+      port,
+    }));
+  }
+
+  /** The own addresses in `peers` may have changed. Settles when it listens there, or cannot. */
+  rebind(): Promise<void> {
+    const own = this.#ownAddresses();
+    return own.length === 0 ? Promise.resolve() : this.#listening.move(own);
   }
 
   // ------------------------------------------------------------------ for the election
@@ -116,6 +121,11 @@ export class ElectionPort {
 
   connected(): ReadonlySet<number> {
     return this.#connected;
+  }
+
+  /** The connection with that server; null: there is none. */
+  hearing(sid: number): HearingView | null {
+    return this.#peers.get(sid)?.hearing ?? null;
   }
 
   /** Connects to every server of the configuration to which there is no connection. */
@@ -139,7 +149,7 @@ export class ElectionPort {
     this.#peers.clear();
     this.#connected.clear();
     for (const stranger of [...this.#strangers]) stranger.turnAway();
-    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#listening.close();
   }
 
   #peer(sid: number): ElectionPeer | null {

@@ -57,6 +57,7 @@ export class ForwardingReplica extends Replica {
     const { request } = this;
     const body = this.#reader.reset(request.bytes, request.start, request.end);
     if (!isWellFormed(pending.op, body)) return false;
+    this.figures?.forwarded(this.#count);
     this.#forwarder.forward(request);
     this.#count++;
     if (pending.op === OpCode.sync) {
@@ -82,7 +83,7 @@ export class ForwardingReplica extends Replica {
 
   override touch(session: Session, nowMs: number): void {
     super.touch(session, nowMs);
-    this.#touched.add(session);
+    if (session.locality !== 'here') this.#touched.add(session);
   }
 
   /** Sessions heard since the last call: the leader must know. */
@@ -139,6 +140,7 @@ export class ForwardingReplica extends Replica {
     if (waiting.length === 0) this.#waiting.delete(session);
     this.#count--;
     readOutcome(pending, batch.bytes, start, batch.payloadEnd(index));
+    if (pending.error !== 0 && pending.refusal !== 0) pending.error = pending.refusal;
     const { zxidHigh, zxidLow } = this.applier;
     pending.connection?.onApplied(pending, zxidHigh, zxidLow);
   }

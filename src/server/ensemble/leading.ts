@@ -3,32 +3,33 @@
  * date. What is decided is decided in `zab/leader.ts`; this makes packets of it and of packets what
  * that understands.
  */
-import { ErrorCode } from '../../protocol/errors.js';
 import type { Socket, SocketHandler } from '../../ports/network.js';
-import { OpCode } from '../../protocol/opcodes.js';
 import { PacketType, writePacket, type PacketView } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
 import { Leader } from '../../zab/leader.js';
-import type { AfterPersistMessage, EagerMessage, LinkId } from '../../zab/messages.js';
+import type { LinkId } from '../../zab/messages.js';
 import type { Quorum } from '../../zab/quorum.js';
-import type { CommittedRange } from '../../zab/ready.js';
-import type { ZxidPair } from '../../zab/sync-choice.js';
-import { PendingWrite } from '../pending.js';
+import type { CommittedRange, Result } from '../../zab/ready.js';
+import type { Succession } from '../../zab/succession.js';
+import type { PendingWrite } from '../pending.js';
 import { ProposingReplica } from '../proposing-replica.js';
 import { ReadyLoop } from '../ready-loop.js';
 import type { Server } from '../server.js';
-import { HistorySender } from './history-sender.js';
+import { ConfigLead } from './config-lead.js';
+import { LearnerLines } from './learner-lines.js';
+import { LearnerRequests } from './learner-requests.js';
 import * as packets from './packets.js';
+import { QuorumFigures } from './quorum-figures.js';
 import { QuorumLink, type LinkEvents } from './quorum-link.js';
+import { ViewOfLeading } from './role-view.js';
 import type { Role, Surroundings } from './role.js';
-
-/** A learner that takes nothing of what is proposed is better off coming again. */
-const BACKLOG_BYTES_MAX = 256 * 1024 * 1024;
+import { Successors, type KnownLearner } from './successors.js';
 
 interface LearnerInfo {
   readonly sid: number;
   readonly isObserver: boolean;
   readonly acceptedEpoch: number;
+  readonly configVersion: bigint;
 }
 
 export class Leading implements Role, LinkEvents {
@@ -36,30 +37,43 @@ export class Leading implements Role, LinkEvents {
   readonly #around: Surroundings;
   readonly #leader: Leader;
   readonly #loop: ReadyLoop;
-  readonly #links = new Map<LinkId, QuorumLink>();
-  /** Of links whose learners get history from the disk. */
-  readonly #senders = new Map<LinkId, HistorySender>();
-  readonly #dirty = new Set<QuorumLink>();
+  readonly #lines: LearnerLines;
+  readonly #requests: LearnerRequests;
   /** Who asked for a sync: a client here, or a learner. */
   readonly #syncs = new Map<number, PendingWrite | LinkId>();
+  readonly #successors: Successors;
+  readonly #figures: QuorumFigures;
+  readonly #watched: LinkEvents;
+  readonly view: ViewOfLeading;
+  readonly #configs: ConfigLead;
+  /** The configuration that is in force now has this leader. */
+  #designated: Succession | null = null;
   #nextSync = 0;
   #server: Server | null = null;
   #replica: ProposingReplica | null = null;
   #nextLink: () => LinkId;
+  readonly #nextRound: () => bigint;
 
   constructor(
     around: Surroundings,
     given: {
       readonly acceptedEpoch: number;
       readonly currentEpoch: number;
+      readonly hasHistory: boolean;
+      readonly isBeginning: boolean;
       readonly quorums: () => readonly Quorum[];
       readonly nextLink: () => LinkId;
+      /** Of elections. */
+      readonly nextRound: () => bigint;
+      /** Handed over by the leader before: a quorum is there at once, or there is none. */
+      readonly discoveryLimitMs?: number;
     },
   ) {
     const { config, sid, clock, committedLog } = around;
     const { tree } = around.applier();
     this.#around = around;
     this.#nextLink = given.nextLink;
+    this.#nextRound = given.nextRound;
     this.#leader = new Leader({
       sid,
       tickMs: config.tickTimeMs,
@@ -67,34 +81,82 @@ export class Leading implements Role, LinkEvents {
       syncLimit: config.ensemble.syncLimit,
       acceptedEpoch: given.acceptedEpoch,
       currentEpoch: given.currentEpoch,
+      hasHistory: given.hasHistory,
+      isBeginning: given.isBeginning,
       lastLogged: { high: tree.lastZxidHigh, low: tree.lastZxidLow },
       committedLog,
       quorums: given.quorums,
+      flushesMax: () => around.storage.flushesMax,
+      ...(given.discoveryLimitMs === undefined ? {} : { discoveryLimitMs: given.discoveryLimitMs }),
       nowMs: clock.monotonicMs(),
     });
+    this.#figures = new QuorumFigures(around.figures.process.metrics, clock, (from, low) =>
+      this.#server?.figures.acknowledged(from, low),
+    );
+    this.#watched = this.#figures.watching(this);
+    this.#lines = new LearnerLines(around, this.#figures, {
+      onHeard: (link) => {
+        this.#leader.onHeard(link.id, clock.monotonicMs());
+      },
+      onStreamed: (link, at) => {
+        this.#leader.streamed(link.id, at);
+        this.#loop.pump();
+      },
+      onLost: (link) => {
+        this.#leader.onLinkDown(link.id);
+        this.#loop.pump();
+      },
+    });
+    this.#requests = new LearnerRequests(around, {
+      replica: () => this.#replica,
+      requestSync: (who) => {
+        this.#requestSync(who);
+      },
+      begin: (link) => this.#lines.begin(link),
+    });
+    this.view = new ViewOfLeading({
+      leader: this.#leader,
+      figures: this.#figures,
+      members: () => around.membership.inForce.members,
+      pendingSyncCount: () => this.#syncs.size,
+      server: () => this.#server,
+    });
+    this.#successors = new Successors({
+      sid,
+      priority: config.leaderPriority,
+      rotationMs: config.leaderRotationMs,
+      probationMs: 2 * config.tickTimeMs,
+      nowMs: clock.monotonicMs(),
+    });
+    this.#configs = new ConfigLead(around, this.#leader);
     this.#loop = new ReadyLoop(this.#leader, {
       prepare: () => this.#replica?.handOver(),
       stop: (reason) => {
         around.onEnd(reason);
       },
       send: (message) => {
-        this.#send(message);
+        this.#lines.send(message);
+      },
+      depart: () => {
+        this.#lines.flush();
       },
       persist: (persist, rebase, done) => {
+        if (persist.acceptedEpoch !== null) this.#configs.onEpoch(persist.acceptedEpoch);
         around.persist(persist, rebase, done);
       },
       apply: (range) => {
         this.#apply(range);
       },
-      answer: ({ token }) => {
-        this.#answerSync(token);
+      answer: (result) => {
+        if (result.kind === 'synced') this.#answerSync(result.token);
+        else this.#onActivated(result);
       },
       start: () => {
         this.#start();
       },
       rest: () => {
         around.committedLog.trim();
-        this.#flush();
+        this.#lines.flush();
         this.#server?.onTurnEnd();
       },
     });
@@ -124,15 +186,47 @@ export class Leading implements Role, LinkEvents {
       .map(({ sid }) => sid);
   }
 
+  get succession(): Succession | null {
+    return this.#designated ?? this.#leader.succession;
+  }
+
+  get isHandingOver(): boolean {
+    return this.#leader.isHandingOver;
+  }
+
+  /** Hands leadership to this server, or to the best; false: nobody could take it now. */
+  handOver(to: number | null): boolean {
+    const candidates = this.#successors.candidates(this.#known());
+    const [best] = candidates;
+    if (best === undefined || (to !== null && !candidates.includes(to))) return false;
+    const nowMs = this.#around.clock.monotonicMs();
+    const isBegun = this.#leader.beginHandOver(to ?? best, this.#nextRound(), nowMs);
+    this.#loop.pump();
+    return isBegun;
+  }
+
+  #known(): KnownLearner[] {
+    return [...this.#leader.links()].map((learner) => {
+      return { learner, extension: this.#lines.get(learner.id)?.extension ?? null };
+    });
+  }
+
+  #considerSuccessors(nowMs: number): void {
+    if (!this.#leader.isServing || this.#leader.isHandingOver) return;
+    const wanted = this.#successors.wanted(this.#known(), nowMs);
+    if (wanted !== null) this.#leader.beginHandOver(wanted, this.#nextRound(), nowMs);
+  }
+
   tick(nowMs: number): void {
     this.#leader.tick(nowMs);
+    this.#considerSuccessors(nowMs);
     if (this.#leader.isExhausted) this.#leader.stop('the zxids of this epoch are used up');
     this.#loop.pump();
   }
 
   accept(socket: Socket): SocketHandler {
-    const link = new QuorumLink(this.#nextLink(), socket, this);
-    this.#links.set(link.id, link);
+    const link = new QuorumLink(this.#nextLink(), socket, this.#watched);
+    this.#lines.add(link);
     return link;
   }
 
@@ -146,9 +240,7 @@ export class Leading implements Role, LinkEvents {
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close();
-    this.#links.clear();
-    for (const sender of this.#senders.values()) sender.stop();
+    this.#lines.close();
   }
 
   // ------------------------------------------------------------------ what learners say
@@ -170,16 +262,16 @@ export class Leading implements Role, LinkEvents {
         break;
       }
       case PacketType.ping:
-        this.#touch(bytes, dataStart, dataEnd, nowMs);
+        this.#requests.touch(bytes, dataStart, dataEnd, nowMs);
         this.#leader.onPong(link.id, nowMs);
         break;
       case PacketType.revalidate:
         this.#leader.onHeard(link.id, nowMs);
-        this.#revalidate(link, bytes, dataStart, dataEnd, nowMs);
+        this.#requests.revalidate(link, bytes, dataStart, dataEnd, nowMs);
         break;
       case PacketType.request:
         this.#leader.onHeard(link.id, nowMs);
-        this.#onRequest(link, packet, nowMs);
+        this.#requests.onRequest(link, packet, nowMs);
         break;
       default:
         this.#around.logger.warn('a packet of a kind that learners do not send', {
@@ -200,12 +292,11 @@ export class Leading implements Role, LinkEvents {
 
   onDrain(link: QuorumLink): void {
     this.#leader.onHeard(link.id, this.#around.clock.monotonicMs());
-    this.#senders.get(link.id)?.onDrain();
+    this.#lines.onDrain(link);
   }
 
   onClose(link: QuorumLink, reason: string): void {
-    this.#links.delete(link.id);
-    this.#senders.get(link.id)?.stop();
+    this.#lines.gone(link);
     this.#around.logger.info('a learner is gone', { server: link.sid, reason });
     this.#leader.onLinkDown(link.id);
     this.#loop.pump();
@@ -220,217 +311,21 @@ export class Leading implements Role, LinkEvents {
           address: link.socket.remoteAddress,
         },
       );
-      this.#forget(link);
+      this.#lines.forget(link);
+      return;
+    }
+    const refusal = this.#configs.refusalOf(info.configVersion);
+    if (refusal !== null) {
+      this.#around.logger.warn('closing the connection of a learner', {
+        server: info.sid,
+        reason: refusal,
+      });
+      this.#lines.forget(link);
       return;
     }
     link.sid = info.sid;
+    link.extension = packets.extensionOf(packet, packets.LEARNER_INFO_BYTES);
     this.#leader.onLearnerInfo(link.id, info, nowMs);
-  }
-
-  /** Sessions that a learner heard, each with its timeout. */
-  #touch(bytes: Uint8Array, start: number, end: number, nowMs: number): void {
-    if (start < 0 || end - start < 12) return;
-    const { sessions } = this.#around.applier();
-    const reader = new Reader().reset(bytes, start, end);
-    while (reader.remaining >= 12) {
-      const session = sessions.get(reader.readLong());
-      reader.readInt();
-      if (session !== undefined) sessions.touch(session, nowMs);
-    }
-  }
-
-  #revalidate(
-    link: QuorumLink,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    nowMs: number,
-  ): void {
-    if (start < 0 || end - start < 12) return;
-    const id = new Reader().reset(bytes, start, end).readLong();
-    const { sessions } = this.#around.applier();
-    const session = sessions.get(id);
-    const isValid = session !== undefined && sessions.touch(session, nowMs);
-    if (isValid) session.moveTo(link.id);
-    packets.writeRevalidated(this.#begin(link), id, isValid);
-  }
-
-  #onRequest(link: QuorumLink, packet: PacketView, nowMs: number): void {
-    const replica = this.#replica;
-    if (replica === null || packet.dataStart < 0) return;
-    const request = packets.readRequest(packet.bytes, packet.dataStart, packet.dataEnd);
-    if (request === null) return;
-    if (request.op === OpCode.sync) {
-      this.#requestSync(link.id);
-      return;
-    }
-    const { sessions } = this.#around.applier();
-    const id = (BigInt(request.sessionHigh | 0) << 32n) | BigInt(request.sessionLow);
-    const into = replica.request;
-    into.op = request.op;
-    into.cxid = request.cxid;
-    into.sessionHigh = request.sessionHigh;
-    into.sessionLow = request.sessionLow;
-    into.caller = { authIds: packet.authinfo ?? [] };
-    into.bytes = request.bytes;
-    into.start = request.start;
-    into.end = request.end;
-    const pending = new PendingWrite(null, request.op, request.cxid, nowMs);
-    if (request.op === OpCode.createSession) {
-      const timeoutMs = new Reader().reset(request.bytes, request.start, request.end).readInt();
-      into.session = sessions.track(id, timeoutMs, nowMs);
-      into.session.moveTo(link.id);
-    } else {
-      into.session = sessions.get(id) ?? null;
-      if (request.op === OpCode.closeSession) into.start = into.end;
-    }
-    const { session } = into;
-    if (session === null) {
-      replica.submitFailure(pending, ErrorCode.sessionExpired);
-    } else if (request.op !== OpCode.closeSession && !session.isServedBy(link.id)) {
-      replica.submitFailure(pending, ErrorCode.sessionMoved);
-    } else if (!replica.submit(pending)) {
-      replica.submitFailure(pending, ErrorCode.marshallingError);
-    }
-  }
-
-  // ------------------------------------------------------------------ what the role says
-
-  #send(message: EagerMessage | AfterPersistMessage): void {
-    switch (message.kind) {
-      case 'propose':
-      case 'commit':
-      case 'inform':
-        for (const id of message.links) {
-          const link = this.#links.get(id);
-          if (link !== undefined) this.#sendRecords(link, message);
-        }
-        return;
-      case 'ping':
-        for (const id of message.links) {
-          const link = this.#links.get(id);
-          if (link === undefined) continue;
-          writePacket(this.#begin(link), PacketType.ping, message.zxid.high, message.zxid.low);
-        }
-        return;
-      default:
-    }
-    if ('links' in message) return;
-    const link = this.#links.get(message.link);
-    if (link === undefined) return;
-    switch (message.kind) {
-      case 'close':
-        this.#around.logger.info('closing the connection of a learner', {
-          server: link.sid,
-          reason: message.reason,
-        });
-        this.#forget(link);
-        return;
-      case 'leaderInfo':
-        packets.writeLeaderInfo(this.#begin(link), message.epoch);
-        return;
-      case 'sync':
-        this.#beginSync(link, message.choice);
-        return;
-      case 'stream':
-        void this.#stream(link, message.from, false);
-        return;
-      case 'history':
-        packets.writeHistory(this.#begin(link), message.batch, message.from, message.to);
-        return;
-      case 'outstanding': {
-        const { batch, from, to } = message;
-        packets.writeRecords(this.#begin(link), PacketType.proposal, batch, from, to);
-        return;
-      }
-      case 'newLeader':
-        packets.writeNewLeader(this.#begin(link), message.epoch, this.#around.configText);
-        return;
-      case 'upToDate':
-        packets.writeUpToDate(this.#begin(link));
-        return;
-      case 'pong':
-      case 'learnerInfo':
-      case 'ackEpoch':
-      case 'ackEpochStart':
-      case 'ack':
-        throw new Error(`a leader does not say ${message.kind}`);
-    }
-  }
-
-  #sendRecords(
-    link: QuorumLink,
-    message: Extract<EagerMessage | AfterPersistMessage, { kind: 'propose' | 'commit' | 'inform' }>,
-  ): void {
-    const { batch, from, to } = message;
-    if (link.waitingBytes > BACKLOG_BYTES_MAX) {
-      this.#around.logger.warn('a learner does not take what is proposed', { server: link.sid });
-      this.#forget(link);
-      this.#leader.onLinkDown(link.id);
-      return;
-    }
-    const out = this.#begin(link);
-    if (message.kind === 'commit') packets.writeCommits(out, batch, from, to);
-    else {
-      const type = message.kind === 'propose' ? PacketType.proposal : PacketType.inform;
-      packets.writeRecords(out, type, batch, from, to);
-    }
-  }
-
-  #begin(link: QuorumLink): ReturnType<QuorumLink['begin']> {
-    this.#dirty.add(link);
-    return link.begin();
-  }
-
-  #flush(): void {
-    for (const link of this.#dirty) link.flush();
-    this.#dirty.clear();
-  }
-
-  #forget(link: QuorumLink): void {
-    this.#links.delete(link.id);
-    link.close();
-    this.#senders.get(link.id)?.stop();
-  }
-
-  // ------------------------------------------------------------------ synchronisation
-
-  #beginSync(
-    link: QuorumLink,
-    choice: Extract<AfterPersistMessage, { kind: 'sync' }>['choice'],
-  ): void {
-    this.#around.logger.info('synchronising a learner', { server: link.sid, by: choice.kind });
-    switch (choice.kind) {
-      case 'diff':
-        writePacket(this.#begin(link), PacketType.diff, choice.from.high, choice.from.low);
-        return;
-      case 'trunc':
-        writePacket(this.#begin(link), PacketType.trunc, choice.to.high, choice.to.low);
-        return;
-      case 'log':
-        void this.#stream(link, choice.from, true);
-        return;
-      case 'snap':
-        void this.#stream(link, null, true);
-    }
-  }
-
-  /** From the disk, or as a snapshot; then the role goes on from memory. */
-  async #stream(link: QuorumLink, from: ZxidPair | null, isFirst: boolean): Promise<void> {
-    const sender = new HistorySender(this.#around, link);
-    this.#senders.set(link.id, sender);
-    const at = await sender.run(from, isFirst, () => {
-      this.#leader.onHeard(link.id, this.#around.clock.monotonicMs());
-    });
-    this.#senders.delete(link.id);
-    if (!this.#links.has(link.id)) return;
-    if (at === null) {
-      this.#forget(link);
-      this.#leader.onLinkDown(link.id);
-    } else {
-      this.#leader.streamed(link.id, at);
-    }
-    this.#loop.pump();
   }
 
   // ------------------------------------------------------------------ serving
@@ -440,11 +335,15 @@ export class Leading implements Role, LinkEvents {
     const epoch = this.#leader.epoch;
     logger.info('leading', { epoch, followers: this.followers().join(',') });
     applier().tree.setLastZxid(epoch, 0);
+    if (!this.#configs.begin()) this.#retireSoon('another server leads in the configuration');
     this.#server = serve((server) => {
       this.#replica = new ProposingReplica(applier(), {
         clock,
         proposer: this.#leader,
-        prepare: server.prepareOptions(),
+        prepare: {
+          ...server.prepareOptions(),
+          ...(this.#around.membership.isEnabled ? { reconfig: this.#configs } : {}),
+        },
         pump: () => {
           this.#loop.pump();
         },
@@ -456,6 +355,20 @@ export class Leading implements Role, LinkEvents {
       return this.#replica;
     });
     this.#around.onEpoch(epoch);
+  }
+
+  #onActivated({ high, low, leader }: Extract<Result, { kind: 'activated' }>): void {
+    const { sid, electionRound } = this.#around;
+    if (leader === sid) return;
+    this.#designated = { leader, round: electionRound(), zxid: { high, low } };
+    this.#retireSoon(`server ${leader} leads from here on`);
+  }
+
+  /** When everything that was said in this turn has left. */
+  #retireSoon(reason: string): void {
+    this.#around.clock.soon(() => {
+      this.stop(reason);
+    });
   }
 
   #apply(range: CommittedRange): void {
@@ -479,8 +392,8 @@ export class Leading implements Role, LinkEvents {
       who.connection?.onApplied(who, tree.lastZxidHigh, tree.lastZxidLow);
       return;
     }
-    const link = this.#links.get(who);
-    if (link !== undefined) writePacket(this.#begin(link), PacketType.sync, 0, 0);
+    const link = this.#lines.get(who);
+    if (link !== undefined) writePacket(this.#lines.begin(link), PacketType.sync, 0, 0);
   }
 }
 
@@ -489,7 +402,13 @@ function learnerInfoOf(packet: PacketView): LearnerInfo | null {
   const isObserver = type === PacketType.observerInfo;
   if (!isObserver && type !== PacketType.followerInfo) return null;
   if (dataStart < 0 || dataEnd - dataStart < 8) return null;
-  const sid = new Reader().reset(bytes, dataStart, dataEnd).readLong();
+  const reader = new Reader().reset(bytes, dataStart, dataEnd);
+  const sid = reader.readLong();
   if (sid < 0n || sid > 255n) return null;
-  return { sid: Number(sid), isObserver, acceptedEpoch: packet.zxidHigh };
+  let configVersion = 0n;
+  if (reader.remaining >= 12) {
+    reader.readInt();
+    configVersion = reader.readLong();
+  }
+  return { sid: Number(sid), isObserver, acceptedEpoch: packet.zxidHigh, configVersion };
 }

@@ -14,14 +14,19 @@ import { SnapReceiver } from '../../storage/snap-receiver.js';
 import { isAbove } from '../../zab/committed-log.js';
 import { Learner } from '../../zab/learner.js';
 import type { AfterPersistMessage, EagerMessage, LinkId } from '../../zab/messages.js';
-import type { CommittedRange } from '../../zab/ready.js';
+import type { CommittedRange, Result } from '../../zab/ready.js';
+import type { Succession } from '../../zab/succession.js';
 import type { ZxidPair } from '../../zab/sync-choice.js';
 import { ReadyLoop } from '../ready-loop.js';
 import { treeOptionsOf, type Server } from '../server.js';
+import { ConfigFollow, type MajorChange } from './config-follow.js';
 import { ForwardingReplica } from './forwarding-replica.js';
+import { ObserverMaster } from './observer-master.js';
 import * as packets from './packets.js';
+import { QuorumFigures } from './quorum-figures.js';
 import { QuorumLink, type LinkEvents } from './quorum-link.js';
-import type { Role, Surroundings } from './role.js';
+import { ViewOfLearning } from './role-view.js';
+import { ownExtension, type Role, type Surroundings } from './role.js';
 
 /** Between attempts to reach a leader that does not listen yet. */
 const RETRY_MS = 10;
@@ -32,13 +37,24 @@ export class Learning implements Role, LinkEvents {
   readonly #around: Surroundings;
   readonly #learner: Learner;
   readonly #loop: ReadyLoop;
+  readonly #configs: ConfigFollow;
+  /** The configuration that is in force now has this leader. */
+  #designated: Succession | null = null;
   readonly #leaderSid: number;
   readonly #addresses: readonly { readonly host: string; readonly port: number }[];
   readonly #nextLink: () => LinkId;
+  readonly #watched: LinkEvents;
+  readonly view: ViewOfLearning;
   #link: QuorumLink | null = null;
   #server: Server | null = null;
   #replica: ForwardingReplica | null = null;
+  /** Observers that this follower serves; null: it serves none. */
+  #master: ObserverMaster | null = null;
+  /** Where it was looked for last. */
+  #place: { readonly host: string; readonly port: number } | null = null;
   #snap: { readonly receiver: SnapReceiver; readonly zxid: ZxidPair } | null = null;
+  /** Until it serves, the tree holds changes from later than it is said to. */
+  #isFuzzy = false;
   #isFlushScheduled = false;
   #isOver = false;
 
@@ -51,6 +67,10 @@ export class Learning implements Role, LinkEvents {
       readonly leader: number;
       readonly addresses: readonly { readonly host: string; readonly port: number }[];
       readonly nextLink: () => LinkId;
+      /** Handed over by the leader before: the next one is there at once, or it is not. */
+      readonly discoveryLimitMs?: number;
+      /** The history here cannot be cut as the leader wants it. */
+      readonly wantsSnapshot?: boolean;
     },
   ) {
     const { config, clock, committedLog, takeBatch } = around;
@@ -68,9 +88,25 @@ export class Learning implements Role, LinkEvents {
       acceptedEpoch: given.acceptedEpoch,
       currentEpoch: given.currentEpoch,
       lastLogged: { high: tree.lastZxidHigh, low: tree.lastZxidLow },
+      wantsSnapshot: given.wantsSnapshot ?? false,
       committedLog,
       takeBatch,
+      ...(config.leaderSilenceMs === 0
+        ? {}
+        : { silenceLimitMs: Math.max(config.leaderSilenceMs, config.tickTimeMs) }),
+      ...(given.discoveryLimitMs === undefined ? {} : { discoveryLimitMs: given.discoveryLimitMs }),
       nowMs: clock.monotonicMs(),
+    });
+    this.#configs = new ConfigFollow(around, given.isObserver, given.leader);
+    const figures = new QuorumFigures(around.figures.process.metrics, clock);
+    this.#watched = figures.watching(this);
+    this.view = new ViewOfLearning({
+      isObserver: given.isObserver,
+      leaderSid: given.leader,
+      masterSid: () => this.#masterSid,
+      master: () => this.#master,
+      figures,
+      committed: () => this.#learner.committed,
     });
     this.#loop = new ReadyLoop(this.#learner, {
       prepare: () => undefined,
@@ -81,13 +117,18 @@ export class Learning implements Role, LinkEvents {
       send: (message) => {
         this.#send(message);
       },
+      depart: () => {
+        this.#link?.flush();
+      },
       persist: (persist, rebase, done) => {
         around.persist(persist, rebase, done);
       },
       apply: (range) => {
         this.#apply(range);
       },
-      answer: () => undefined,
+      answer: (result) => {
+        if (result.kind === 'activated') this.#onActivated(result);
+      },
       start: () => {
         this.#start();
       },
@@ -109,8 +150,13 @@ export class Learning implements Role, LinkEvents {
     return this.#loop.isPersisting;
   }
 
+  get succession(): Succession | null {
+    return this.#designated ?? this.#learner.succession;
+  }
+
   tick(nowMs: number): void {
     this.#learner.tick(nowMs);
+    this.#master?.tick(nowMs);
     this.#loop.pump();
   }
 
@@ -131,6 +177,7 @@ export class Learning implements Role, LinkEvents {
 
   close(): void {
     this.#isOver = true;
+    this.#master?.close();
     this.#link?.close();
     this.#link = null;
   }
@@ -139,9 +186,12 @@ export class Learning implements Role, LinkEvents {
 
   async #connect(): Promise<void> {
     const { clock, logger, network } = this.#around;
+    let silent = 0;
     for (let attempt = 0; !this.#isOver; attempt++) {
       const address = this.#addresses[attempt % this.#addresses.length];
       if (address === undefined) return;
+      this.#place = address;
+      const startedMs = clock.monotonicMs();
       try {
         await network.connect({ ...address, timeoutMs: CONNECT_TIMEOUT_MS }, (socket) =>
           this.#adopt(socket),
@@ -154,15 +204,43 @@ export class Learning implements Role, LinkEvents {
             reason: problem instanceof Error ? problem.message : String(problem),
           });
         }
-        await new Promise<void>((resolve) => {
-          clock.after(RETRY_MS, resolve);
-        });
+        // not even refused: its vote came from behind a cut, and the others may have to do without it
+        if (clock.monotonicMs() - startedMs >= CONNECT_TIMEOUT_MS / 2) silent++;
+        if (silent >= this.#addresses.length) {
+          this.#giveUp();
+          return;
+        }
+        await this.#untilRetry();
       }
     }
   }
 
+  #giveUp(): void {
+    if (!this.#isOver) this.stop('the leader cannot be reached');
+  }
+
+  /** Nothing is waited for once the role is over. */
+  async #untilRetry(): Promise<void> {
+    if (this.#isOver) return;
+    await new Promise<void>((resolve) => {
+      this.#around.clock.after(RETRY_MS, resolve);
+    });
+  }
+
+  /** The server at the other end; an observer may have gone to a follower. */
+  get #masterSid(): number {
+    const { config, membership } = this.#around;
+    const place = this.#place;
+    if (place === null || place.port !== config.ensemble.observerMasterPort) return this.#leaderSid;
+    for (const { sid, role, addresses } of membership.inForce.members.servers.values()) {
+      const isThere = addresses.some(({ host }) => host === place.host);
+      if (role === 'participant' && sid !== this.#leaderSid && isThere) return sid;
+    }
+    return this.#leaderSid;
+  }
+
   #adopt(socket: Socket): SocketHandler {
-    const link = new QuorumLink(this.#nextLink(), socket, this);
+    const link = new QuorumLink(this.#nextLink(), socket, this.#watched);
     link.sid = this.#leaderSid;
     if (this.#isOver) {
       link.close();
@@ -177,28 +255,36 @@ export class Learning implements Role, LinkEvents {
     return link;
   }
 
-  onPacket(_link: QuorumLink, packet: PacketView): AfterPacket {
+  onPacket(link: QuorumLink, packet: PacketView): AfterPacket {
     const nowMs = this.#around.clock.monotonicMs();
     const learner = this.#learner;
     const { type, zxidHigh: high, zxidLow: low, bytes, dataStart, dataEnd } = packet;
     switch (type) {
       case PacketType.proposal:
+        if (this.#configs.seesIn(bytes, dataStart, dataEnd)) learner.onConfigSeen();
         learner.onProposal(bytes, dataStart, dataEnd, nowMs);
         break;
       case PacketType.commit:
-      case PacketType.commitAndActivate:
         learner.onCommit(high, low, nowMs);
         break;
+      case PacketType.commitAndActivate:
+        learner.onCommitAndActivate(high, low, leaderIn(packet), nowMs);
+        break;
       case PacketType.inform:
+        if (this.#configs.seesIn(bytes, dataStart, dataEnd)) learner.onConfigSeen();
         learner.onInform(bytes, dataStart, dataEnd, nowMs);
         break;
-      case PacketType.informAndActivate:
-        learner.onInform(bytes, dataStart + 8, dataEnd, nowMs);
+      case PacketType.informAndActivate: {
+        const record = { bytes, start: dataStart + 8, end: dataEnd };
+        if (this.#configs.seesIn(bytes, record.start, dataEnd)) learner.onConfigSeen();
+        learner.onInformAndActivate(record, leaderIn(packet), nowMs);
         break;
+      }
       case PacketType.ping:
         learner.onPing({ high, low }, nowMs);
         break;
       case PacketType.leaderInfo:
+        link.extension = packets.extensionOf(packet, packets.LEADER_INFO_BYTES);
         learner.onLeaderInfo(high, nowMs);
         break;
       case PacketType.diff:
@@ -211,7 +297,13 @@ export class Learning implements Role, LinkEvents {
         learner.onSnap(nowMs);
         this.#beginSnap({ high, low });
         return 'raw';
+      case PacketType.handOver: {
+        const succession = packets.readHandOver(packet);
+        if (succession !== null) learner.onHandOver(succession, nowMs);
+        break;
+      }
       case PacketType.newLeader:
+        this.#configs.onNewLeader(bytes, dataStart, dataEnd);
         learner.onNewLeader(high, nowMs);
         break;
       case PacketType.upToDate:
@@ -250,6 +342,7 @@ export class Learning implements Role, LinkEvents {
       const zxid = zxidOfParts(snap.zxid.high, snap.zxid.low);
       const { tree, sessions } = snap.receiver.finish(zxid);
       this.#around.received(tree, sessions);
+      this.#isFuzzy = true;
       this.#learner.onSnapReceived(snap.zxid, this.#around.clock.monotonicMs());
       link.hold();
     }
@@ -296,9 +389,10 @@ export class Learning implements Role, LinkEvents {
     if (link === null || !('link' in message) || message.link !== link.id) return;
     switch (message.kind) {
       case 'learnerInfo': {
-        const { sid, config } = this.#around;
-        const configVersion = config.ensemble.version;
-        packets.writeLearnerInfo(link.begin(), { ...message, sid, configVersion });
+        const { sid, membership, config } = this.#around;
+        const configVersion = membership.inForce.version;
+        const extension = ownExtension(config);
+        packets.writeLearnerInfo(link.begin(), { ...message, sid, configVersion, extension });
         return;
       }
       case 'ackEpoch':
@@ -327,6 +421,7 @@ export class Learning implements Role, LinkEvents {
   #rest(): void {
     this.#around.committedLog.trim();
     this.#link?.flush();
+    this.#master?.flush();
     this.#server?.onTurnEnd();
     if (this.#learner.isBusy) return;
     const link = this.#link;
@@ -338,7 +433,9 @@ export class Learning implements Role, LinkEvents {
     const { epoch } = this.#learner;
     const { tree } = applier();
     logger.info(this.name, { leader: this.#leaderSid, epoch });
+    if (this.#isFuzzy) tree.digests.clear();
     if (isAbove(epoch, 0, tree.lastZxidHigh, tree.lastZxidLow)) tree.setLastZxid(epoch, 0);
+    this.#end(this.#configs.onUpToDate(epoch, this.#learner.committed), { high: epoch, low: 0 });
     this.#server = serve(() => {
       this.#replica = new ForwardingReplica(applier(), {
         forward: (request) => {
@@ -357,6 +454,40 @@ export class Learning implements Role, LinkEvents {
       return this.#replica;
     });
     this.#around.onEpoch(epoch);
+    if (this.name === 'following') this.#serveObservers(epoch);
+  }
+
+  #serveObservers(epoch: number): void {
+    const replica = this.#replica;
+    if (replica === null || this.#around.config.ensemble.observerMasterPort === 0) return;
+    this.#master = new ObserverMaster(this.#around, {
+      epoch,
+      leaderSid: this.#leaderSid,
+      replica,
+      nextLink: this.#nextLink,
+      forward: (request, authIds) => {
+        const link = this.#link;
+        if (link === null) return;
+        packets.writeRequest(link.begin(), request, authIds);
+        this.#flushSoon();
+      },
+    });
+  }
+
+  #onActivated({ high, low, leader }: Extract<Result, { kind: 'activated' }>): void {
+    this.#end(this.#configs.onActivated(zxidOfParts(high, low), leader), { high, low });
+  }
+
+  /** Null: nothing that concerns this role has changed. */
+  #end(change: MajorChange | null, zxid: ZxidPair): void {
+    if (change === null) return;
+    const { leader } = change;
+    const round = this.#around.electionRound();
+    if (leader !== null) this.#designated = { leader, round, zxid };
+    // what was said and applied in this turn comes first
+    this.#around.clock.soon(() => {
+      this.stop(change.reason);
+    });
   }
 
   #flushSoon(): void {
@@ -369,7 +500,15 @@ export class Learning implements Role, LinkEvents {
   }
 
   #apply(range: CommittedRange): void {
-    if (this.#replica !== null) this.#replica.apply(range);
-    else this.#around.applier().apply(range, () => undefined);
+    if (this.#replica !== null) {
+      this.#master?.onApplied(range);
+      this.#replica.apply(range);
+    } else this.#around.applier().apply(range, () => undefined);
   }
+}
+
+/** Who leads in the configuration that comes into force. */
+function leaderIn({ bytes, dataStart, dataEnd }: PacketView): number {
+  if (dataStart < 0 || dataEnd - dataStart < 8) return -1;
+  return Number(new Reader().reset(bytes, dataStart, dataEnd).readLong());
 }

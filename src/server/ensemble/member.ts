@@ -6,72 +6,109 @@
  * Between two roles memory follows the disk: everything logged is applied, whether or not anybody
  * said that it is committed. The next leader's history decides about it.
  */
-import { assert, present } from '../../base/assert.js';
+import { present } from '../../base/assert.js';
 import type { Timer } from '../../ports/clock.js';
-import type { Listener, Socket, SocketHandler } from '../../ports/network.js';
+import type { Socket, SocketHandler } from '../../ports/network.js';
 import { TxnBatch } from '../../protocol/txn-batch.js';
-import { formatZxid, zxidOfParts, type Zxid } from '../../protocol/zxid.js';
+import { zxidOfParts, type Zxid } from '../../protocol/zxid.js';
 import type { EpochFiles } from '../../storage/epoch-files.js';
 import { StartError, exitCodes } from '../../storage/start-error.js';
 import type { Storage } from '../../storage/storage.js';
-import type { Tree } from '../../tree/tree.js';
 import { CommittedLog } from '../../zab/committed-log.js';
 import { Election } from '../../zab/election.js';
-import { quorumOf, type Quorum } from '../../zab/quorum.js';
-import type { Persist, Ready, RoleName } from '../../zab/ready.js';
+import type { RoleName } from '../../zab/ready.js';
+import type { Succession } from '../../zab/succession.js';
 import type { Vote } from '../../zab/vote.js';
 import type { Applier } from '../applier.js';
+import type { EnsembleView, HearingView } from '../commands/ensemble-view.js';
+import { runFourLetterWord } from '../commands/four-letter-answers.js';
+import type { ProcessView } from '../commands/view.js';
 import type { ServerConfig } from '../config/config.js';
+import type { ProcessFigures } from '../process-figures.js';
+import { ReadOnlyReplica } from '../read-only-replica.js';
 import { applierOf, openStorage, Server, type ServerParts, type ServerWorld } from '../server.js';
-import { configText } from './config-text.js';
+import { Alone } from './alone.js';
+import { ConfigKeeper } from './config-keeper.js';
+import { showConfig, versionInHistory } from './config-znode.js';
 import { EarlyLink } from './early-link.js';
-import { ElectionPort } from './election-port.js';
-import { IdleClient } from './idle-client.js';
+import { IdleClients } from './idle-client.js';
+import { MemberFigures } from './member-figures.js';
+import { IdleView, ViewOfMember, type ViewedMember } from './member-view.js';
 import { Leading } from './leading.js';
 import { Learning } from './learning.js';
+import { MemberPorts } from './member-ports.js';
+import { membershipOf, type Configuration, type Membership } from './membership.js';
+import { RoleStorage } from './role-storage.js';
+import { observerPlaces } from './observer-places.js';
+import { oracleAt } from './oracle.js';
 import type { Role, Surroundings } from './role.js';
+import type { RoleView } from './role-view.js';
 
 const modes = { leading: 'leader', following: 'follower', observing: 'observer' } as const;
+
+const withoutVote =
+  'there is no history here: this server is new, or has lost its data. It votes only once every ' +
+  'voter has been heard, and joins whom the others elect. If the ensemble is new and some of its ' +
+  'servers are not there, create the file "initialize" in the dataLogDir of each that is, and restart';
 
 /** Connections that came before this server knew that it leads. */
 const EARLY_MAX = 64;
 
-export class Member {
-  readonly config: ServerConfig;
+export class Member implements ViewedMember {
+  config: ServerConfig;
   readonly sid: number;
   readonly #world: ServerWorld;
+  readonly #figures: MemberFigures;
+  readonly #idleView: IdleView;
+  readonly #ensembleView: ViewOfMember;
   readonly #storage: Storage;
   readonly #epochs: EpochFiles;
   readonly #election: Election;
-  readonly #quorum: Quorum;
-  readonly #configText: string;
+  /** Who belongs to the ensemble, as far as this server knows. */
+  readonly membership: Membership;
+  readonly #configs: ConfigKeeper;
+  readonly #ports: MemberPorts;
   readonly #spare: TxnBatch[] = [];
   readonly #committedLog: CommittedLog;
+  readonly #roleStorage: RoleStorage;
   #applier: Applier;
-  #received: { readonly tree: Tree; readonly sessions: Map<bigint, number> } | null = null;
-  #electionPort: ElectionPort | null = null;
-  #quorumListeners: Listener[] = [];
-  #clientListener: Listener | null = null;
   readonly #early = new Set<EarlyLink>();
-  /** Of clients that came while there is no role. */
-  readonly #idle = new Set<Socket>();
+  /** Clients that came while there is no role. */
+  readonly #idle: IdleClients;
   #role: Role | null = null;
   #vote: Vote | null = null;
   #lastSnapshot: Server['lastSnapshot'] = null;
   #server: Server | null = null;
+  /** Serves read-only clients while there is no quorum, where that is wanted. */
+  readonly #alone: Alone;
   #electionTimer: Timer | null = null;
   #tickTimer: Timer | null = null;
   #lastLink = 0;
+  /** About to stop: no further role. */
+  #isResigning = false;
   #isStopping = false;
+  #stopped: Promise<void> | null = null;
+  /** How the last role ended, when it named the next leader. */
+  #succession: Succession | null = null;
+  /** The learning role that goes on with the same leader, from a snapshot; null: none does. */
+  #wantsSnapshot: RoleName | null = null;
+  /** There is nothing here, and an operator vouches for it that there never was. */
+  #isBeginning = false;
   /** The end of a role is being waited for. */
   #ending: Promise<void> | null = null;
   /** Told of each role entered and left. */
   onState: ((state: RoleName | 'looking') => void) | null = null;
+  /** Told of each configuration that comes into force. */
+  onConfiguration: ((configuration: Configuration) => void) | null = null;
 
   /** Recovers the data directory, opens all ports and begins to look for a leader. Throws StartError. */
   static async start(config: ServerConfig, world: ServerWorld): Promise<Member> {
     const sid = present(config.myid, 'a configuration of an ensemble has a myid');
-    if (!config.ensemble.servers.has(sid)) {
+    const saved = (await world.configStore?.load()) ?? { inForce: null, next: null };
+    const { oraclePath } = config.ensemble;
+    const askOracle = oraclePath === null ? null : oracleAt(world.disk, oraclePath);
+    const membership = membershipOf(config, saved, askOracle);
+    if (!membership.inForce.members.servers.has(sid)) {
       throw new StartError(
         `myid says ${sid}, and there is no server.${sid} in the configuration`,
         exitCodes.unexpected,
@@ -79,15 +116,19 @@ export class Member {
     }
     const storage = openStorage(config, world);
     try {
+      const startMs = world.clock.monotonicMs();
       const recovered = await storage.recover();
+      const tookMs = world.clock.monotonicMs() - startMs;
       const epochs = storage.openEpochFiles();
       await epochs.recover(recovered.lastZxid);
       const applier = applierOf(config, world, sid, recovered.tree, recovered.sessions);
-      const member = new Member(config, world, sid, storage, epochs, applier);
+      const member = new Member(config, world, { sid, storage, epochs, applier, membership });
+      member.figures.recovered(tookMs, recovered.replayed);
+      member.#isBeginning = recovered.isInitialized && !epochs.hasHistory;
       const { snapshotZxid: zxid } = recovered;
       if (zxid !== null) member.#lastSnapshot = { zxid, timeMs: world.clock.wallMs() };
       try {
-        await member.#listen();
+        await member.#ports.open();
       } catch (problem) {
         await member.stop();
         throw problem;
@@ -103,35 +144,73 @@ export class Member {
   private constructor(
     config: ServerConfig,
     world: ServerWorld,
-    sid: number,
-    storage: Storage,
-    epochs: EpochFiles,
-    applier: Applier,
+    parts: {
+      readonly sid: number;
+      readonly storage: Storage;
+      readonly epochs: EpochFiles;
+      readonly applier: Applier;
+      readonly membership: Membership;
+    },
   ) {
+    const { sid, storage, epochs, applier, membership } = parts;
     this.config = config;
     this.sid = sid;
     this.#world = world;
+    this.#figures = new MemberFigures(world.clock.monotonicMs());
+    this.#idleView = new IdleView(this);
+    this.#idle = new IdleClients(world.clock, config.sessionlessCnxnTimeoutMs, {
+      answer: (word, argument) => runFourLetterWord(word, this.#idleView, argument),
+      onGone: () => {
+        this.#figures.turnedAway();
+      },
+    });
+    this.#ensembleView = new ViewOfMember(this);
     this.#storage = storage;
     this.#epochs = epochs;
     this.#applier = applier;
-    this.#configText = configText(config.ensemble);
-    this.#quorum = quorumOf(config.ensemble);
+    this.membership = membership;
+    this.#configs = new ConfigKeeper(membership, world.configStore ?? null, sid, world.logger);
     this.#committedLog = new CommittedLog(config.commitLogCount, (batch) => {
       batch.reset();
       this.#spare.push(batch);
     });
+    this.#roleStorage = new RoleStorage({
+      storage,
+      epochs,
+      log: () => this.#server ?? storage,
+      configs: this.#configs,
+      onConfig: () => {
+        this.#activate(membership.lastSeen);
+      },
+      onRebase: (tree, sessions) => {
+        this.#applier = applierOf(config, world, sid, tree, sessions);
+      },
+      onUncuttable: (reason) => {
+        this.#wantsSnapshot = this.#role?.name ?? null;
+        this.#role?.stop(`${reason}; a snapshot is asked for`);
+      },
+      onMisfit: (reason) => {
+        this.#role?.stop(reason);
+      },
+      onFatal: (error) => {
+        world.onFatal(error);
+      },
+    });
+    const openAlone = config.readOnlyModeEnabled ? (): Server | null => this.#serveAlone() : null;
+    this.#alone = new Alone(world.clock, config.tickTimeMs, openAlone);
     this.#election = new Election({
       sid,
       learnerRole: () => (this.#isObserver ? 'observing' : 'following'),
-      quorums: () => [this.#quorum],
-      configText: () => this.#configText,
-      configVersionOf: versionOf,
+      quorums: () => membership.quorums(),
+      configText: () => membership.inForce.text,
+      configVersionOf: (text) => this.#adoptableVersion(text),
     });
+    this.#ports = this.#newPorts();
   }
 
   /** Where clients reach this server. */
   get address(): { readonly host: string; readonly port: number } {
-    return { host: this.#clientListener?.host ?? '', port: this.#clientListener?.port ?? 0 };
+    return this.#ports.clientAddress;
   }
 
   get state(): RoleName | 'looking' {
@@ -143,110 +222,152 @@ export class Member {
     return this.#server;
   }
 
+  /** The one that serves read-only clients for want of a leader; null while there is no need. */
+  get readOnlyServer(): Server | null {
+    return this.#alone.server;
+  }
+
+  get world(): ServerWorld {
+    return this.#world;
+  }
+
+  /** What is counted as long as the process lives. */
+  get figures(): ProcessFigures {
+    return this.#figures.process;
+  }
+
+  /** For words and admin commands, whether or not anybody is served. */
+  get view(): ProcessView {
+    return (this.#server ?? this.#alone.server)?.view ?? this.#idleView;
+  }
+
+  get ensembleView(): EnsembleView {
+    return this.#ensembleView;
+  }
+
+  get roleView(): RoleView | null {
+    return this.#role?.view ?? null;
+  }
+
+  get configuration(): Configuration {
+    return this.membership.inForce;
+  }
+
+  electionHearing(sid: number): HearingView | null {
+    return this.#ports.hearing(sid);
+  }
+
+  /** Whom this server votes for, or whose vote brought it its role. */
+  get votedFor(): number | null {
+    return this.#vote === null ? this.#election.candidate : Number(this.#vote.leader);
+  }
+
+  get epoch(): number {
+    return this.#currentEpoch;
+  }
+
+  /** Of the last transaction in memory. */
+  get zxid(): Zxid {
+    const { tree } = this.#applier;
+    return zxidOfParts(tree.lastZxidHigh, tree.lastZxidLow);
+  }
+
+  /** Milliseconds until the election does something by itself; null: nothing is due. */
+  get electionDeadlineMs(): number | null {
+    const { deadlineMs } = this.#election;
+    if (deadlineMs === Infinity) return null;
+    return Math.max(0, deadlineMs - this.#world.clock.monotonicMs());
+  }
+
+  /** Takes over the settings that a running server can. */
+  reconfigure(config: ServerConfig): void {
+    this.config = config;
+    this.#server?.reconfigure(config);
+  }
+
   get leaderSid(): number | null {
     return this.#vote === null || this.#role === null ? null : Number(this.#vote.leader);
   }
 
   get #isObserver(): boolean {
-    return this.config.ensemble.servers.get(this.sid)?.role === 'observer';
+    return this.membership.isObserver(this.sid);
   }
 
   /** Stops serving, tells the others by closing, and lets go of the disk. Idempotent. */
-  async stop(): Promise<void> {
-    if (this.#isStopping) return;
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /**
+   * Hands leadership to the server of this number, or to the best. False: this server does not lead,
+   * nobody could take it, or it did not come to that and leading goes on.
+   */
+  async handOver(to: number | null): Promise<boolean> {
+    const role = this.#role;
+    if (!(role instanceof Leading) || !role.handOver(to)) return false;
+    while (this.#role === role && (role.isHandingOver || this.#ending !== null)) {
+      await new Promise<void>((resolve) => {
+        this.#world.clock.after(1, resolve);
+      });
+    }
+    return role.succession !== null;
+  }
+
+  async #stop(): Promise<void> {
+    // an ensemble that is told who leads next does without an election
+    this.#isResigning = true;
+    await this.handOver(null);
     this.#isStopping = true;
     this.#electionTimer?.cancel();
     this.#tickTimer?.cancel();
     this.#role?.stop('this server stops');
     await this.#ending;
+    await this.#alone.end();
     for (const early of this.#early) early.socket.destroy();
-    for (const socket of this.#idle) socket.destroy();
-    await Promise.all([
-      this.#electionPort?.close(),
-      this.#clientListener?.close(),
-      ...this.#quorumListeners.map((listener) => listener.close()),
-    ]);
+    this.#idle.close();
+    await this.#ports.close();
+    await this.#configs.idle();
     this.#storage.close();
   }
 
   // ------------------------------------------------------------------ ports
 
-  async #listen(): Promise<void> {
-    const { config, sid } = this;
-    const { network, clock, logger } = this.#world;
-    const { ensemble } = config;
-    const own = present(ensemble.servers.get(sid), 'it is in the configuration');
-    const listenHost = ensemble.quorumListenOnAllIps ? { listenHost: null } : {};
-    this.#electionPort = await ElectionPort.listen(
-      {
-        network,
-        clock,
-        logger,
-        mySid: sid,
-        peers: () => this.#peers(),
-        ...listenHost,
-        connectTimeoutMs: 5000,
-        useV2: false,
-        isKnown: (other) => ensemble.servers.has(other),
-      },
-      {
+  #newPorts(): MemberPorts {
+    const { config, sid, membership } = this;
+    const { clock } = this.#world;
+    const election = this.#election;
+    return new MemberPorts({
+      ...{ config, sid, membership, world: this.#world },
+      election: {
         onMessage: (from, notification) => {
-          this.#election.onNotification(from, notification, clock.monotonicMs());
+          election.onNotification(from, notification, clock.monotonicMs());
           this.#elect();
         },
         onConnected: (other) => {
-          this.#election.onConnected(other, clock.monotonicMs());
+          election.onConnected(other, clock.monotonicMs());
           this.#elect();
         },
         onDisconnected: (other) => {
-          this.#election.onDisconnected(other, clock.monotonicMs());
+          election.onDisconnected(other, clock.monotonicMs());
           this.#elect();
         },
       },
-    );
-    for (const { host, quorumPort } of own.addresses) {
-      const at = ensemble.quorumListenOnAllIps ? undefined : host;
-      this.#quorumListeners.push(
-        await network.listen({ host: at, port: quorumPort }, (socket) => this.#onLearner(socket)),
-      );
-    }
-    this.#clientListener = await network.listen(
-      { host: config.clientPortAddress ?? undefined, port: config.clientPort },
-      (socket) => this.#onClient(socket),
-    );
-  }
-
-  #peers(): Map<number, { electionAddresses: { host: string; port: number }[] }> {
-    const peers = new Map<number, { electionAddresses: { host: string; port: number }[] }>();
-    for (const { sid, addresses } of this.config.ensemble.servers.values()) {
-      const electionAddresses = addresses.map(({ host, electionPort: port }) => ({ host, port }));
-      peers.set(sid, { electionAddresses });
-    }
-    return peers;
+      onLearner: (socket) => this.#onLearner(socket),
+      onClient: (socket) => this.#onClient(socket),
+    });
   }
 
   #onClient(socket: Socket): SocketHandler {
     const server = this.#server;
     if (server !== null) return server.port.accept(socket);
-    if (this.#isStopping) socket.destroy();
-    else this.#idle.add(socket);
-    const { sessionlessCnxnTimeoutMs } = this.config;
-    const timer = this.#world.clock.after(sessionlessCnxnTimeoutMs, () => {
-      socket.destroy();
-    });
-    return new IdleClient(
-      socket,
-      () => 'imok',
-      () => {
-        timer.cancel();
-        this.#idle.delete(socket);
-      },
-    );
+    if (this.#alone.server !== null) return this.#alone.server.port.accept(socket);
+    return this.#idle.accept(socket);
   }
 
   /** A learner may come before this server knows that it leads: it waits for that. */
   #onLearner(socket: Socket): SocketHandler {
-    if (this.#role !== null) return this.#role.accept(socket);
+    if (this.#role !== null && this.#ending === null) return this.#role.accept(socket);
     const early = new EarlyLink(socket, () => this.#early.delete(early));
     if (this.#isStopping || this.#early.size >= EARLY_MAX) socket.destroy();
     else this.#early.add(early);
@@ -255,35 +376,84 @@ export class Member {
 
   // ------------------------------------------------------------------ the election
 
+  /** After a role: to the leader that its leader has named, or to an election. */
+  #goOn(): void {
+    if (this.#isResigning || this.#isStopping) return;
+    const [succession, again, vote] = [this.#succession, this.#wantsSnapshot, this.#vote];
+    this.#succession = this.#wantsSnapshot = null;
+    if (again !== null && vote !== null) {
+      // it still leads: an election would only find it again, and what cannot be cut with it
+      this.onState?.('looking');
+      this.#enter(again, Number(vote.leader), { wantsSnapshot: true });
+      this.#elect();
+      return;
+    }
+    if (succession === null || !this.membership.inForce.quorum.voters.has(succession.leader)) {
+      this.#look();
+      return;
+    }
+    const { leader, round, zxid } = succession;
+    const name = leader === this.sid ? 'leading' : this.#isObserver ? 'observing' : 'following';
+    this.#vote = {
+      leader: BigInt(leader),
+      zxid: zxidOfParts(zxid.high, zxid.low),
+      peerEpoch: BigInt(this.#currentEpoch),
+      electionEpoch: round,
+    };
+    this.#world.logger.info('the leader has named the next one', { leader });
+    this.onState?.('looking');
+    this.#election.decided(name, this.#vote);
+    this.#enter(name, leader, { discoveryLimitMs: this.config.tickTimeMs });
+    this.#elect();
+  }
+
   #look(): void {
     if (this.#isStopping) return;
     const { clock, logger } = this.#world;
     const { tree } = this.#applier;
     this.#vote = null;
     logger.info('looking for a leader', { epoch: this.#currentEpoch });
+    const isBlank = !this.#epochs.hasHistory && !this.#isBeginning;
+    if (isBlank && !this.#isObserver) logger.warn(withoutVote);
     this.onState?.('looking');
+    this.#figures.looking(clock.monotonicMs());
+    this.#alone.begin();
     this.#election.start(clock.monotonicMs(), {
       zxid: zxidOfParts(tree.lastZxidHigh, tree.lastZxidLow),
       peerEpoch: this.#currentEpoch,
+      isBlank,
     });
-    this.#electionPort?.connectAll();
+    this.#ports.connectAll();
     this.#elect();
   }
 
   #elect(): void {
     this.#electionTimer?.cancel();
-    if (this.#isStopping) return;
+    if (this.#isStopping || (this.#isResigning && this.#role === null)) return;
     const { clock } = this.#world;
     for (const { to, notification } of this.#election.takeMessages()) {
-      this.#electionPort?.send(to, notification);
+      this.#ports.send(to, notification);
     }
     const role = this.#role;
     // nobody has joined it yet, and those it stood on look for another leader
     if (role !== null && !role.isServing && this.#election.isDeserted) {
       role.stop('the others look for a leader');
     }
-    const { outcome } = this.#election;
+    const { outcome, newerConfig } = this.#election;
+    if (newerConfig !== null && this.#role === null && this.#ending === null) {
+      this.#adopt(newerConfig.text);
+      return;
+    }
     if (outcome !== null && this.#role === null && this.#ending === null) {
+      if (this.#alone.server !== null) {
+        // read-only clients come again, to a server that can write
+        this.#ending = this.#alone.end().finally(() => {
+          this.#ending = null;
+          this.#elect();
+        });
+        return;
+      }
+      void this.#alone.end();
       this.#vote = outcome.vote;
       this.#enter(outcome.role, outcome.leader);
       return;
@@ -299,24 +469,48 @@ export class Member {
 
   // ------------------------------------------------------------------ roles
 
-  #enter(name: RoleName, leader: number): void {
+  #enter(
+    name: RoleName,
+    leader: number,
+    how: { readonly discoveryLimitMs?: number; readonly wantsSnapshot?: boolean } = {},
+  ): void {
     const given = {
+      ...how,
       acceptedEpoch: this.#epochs.acceptedEpoch ?? 0,
       currentEpoch: this.#currentEpoch,
       nextLink: () => ++this.#lastLink,
     };
     const around = this.#surroundings();
     this.#world.logger.info(`entering the role: ${name}`, { leader });
+    this.#figures.entered(name, this.#world.clock.monotonicMs());
     if (name === 'leading') {
-      const role = new Leading(around, { ...given, quorums: () => [this.#quorum] });
+      const { hasHistory } = this.#epochs;
+      const role = new Leading(around, {
+        ...given,
+        hasHistory,
+        isBeginning: this.#isBeginning && !hasHistory,
+        nextRound: () => this.#election.nextRound,
+        quorums: () => this.membership.quorums(),
+      });
       this.#role = role;
       role.begin();
       for (const early of [...this.#early]) early.handOver(role.accept(early.socket));
     } else {
-      const addresses = present(
-        this.config.ensemble.servers.get(leader),
-        'a leader is in the configuration',
-      ).addresses.map(({ host, quorumPort: port }) => ({ host, port }));
+      const { inForce, lastSeen } = this.membership;
+      const place = inForce.members.servers.get(leader) ?? lastSeen.members.servers.get(leader);
+      const { addresses: known } = present(place, 'who is voted for is in a configuration');
+      const atLeader = known.map(({ host, quorumPort: port }) => ({ host, port }));
+      const { observerMasterPort } = this.config.ensemble;
+      const addresses =
+        name === 'observing'
+          ? observerPlaces(
+              inForce.members,
+              leader,
+              atLeader,
+              observerMasterPort,
+              this.#world.fraction(),
+            )
+          : atLeader;
       const role = new Learning(around, {
         ...given,
         isObserver: name === 'observing',
@@ -353,23 +547,26 @@ export class Member {
       network,
       storage: this.#storage,
       committedLog: this.#committedLog,
-      configText: this.#configText,
+      membership: this.membership,
+      figures: this.#figures,
       applier: () => this.#applier,
       takeBatch: () => this.#spare.pop() ?? new TxnBatch(),
       persist: (persist, rebase, done) => {
-        this.#persist(persist, rebase, done);
+        this.#roleStorage.persist(persist, rebase, done);
       },
       received: (tree, sessions) => {
-        this.#received = { tree, sessions };
+        this.#roleStorage.received(tree, sessions);
       },
       serve: (makeReplica) => this.#serve(makeReplica),
+      activate: (configuration) => this.#activate(configuration),
+      electionRound: () => this.#vote?.electionEpoch ?? 0n,
       onEpoch: (epoch) => {
         this.#onEpoch(epoch);
       },
       onEnd: (reason) => {
         this.#ending ??= this.#leave(reason).finally(() => {
           this.#ending = null;
-          this.#look();
+          this.#goOn();
         });
       },
     };
@@ -383,15 +580,36 @@ export class Member {
       if (session.isEstablished) living.set(session.id, session.timeoutMs);
     }
     this.#applier = applierOf(this.config, this.#world, this.sid, tree, living);
+    showConfig(tree, this.membership.inForce, this.#world.clock.wallMs());
     const server = new Server(this.config, this.#world, {
       storage: this.#storage,
       applier: this.#applier,
       makeReplica,
+      figures: this.figures,
     });
     this.#server = server;
+    server.ensemble = this.#ensembleView;
     server.listeningAt = this.address;
     server.lastSnapshot = this.#lastSnapshot;
     server.mode = modes[present(this.#role, 'a role serves').name];
+    server.serve();
+    return server;
+  }
+
+  #serveAlone(): Server | null {
+    if (this.#role !== null || this.#ending !== null || this.#isStopping) return null;
+    this.#world.logger.warn('no leader: serving what is here, to read-only clients only');
+    const server = new Server(this.config, this.#world, {
+      storage: this.#storage,
+      applier: this.#applier,
+      makeReplica: () =>
+        new ReadOnlyReplica(this.#applier, this.config.ensemble.localSessionsEnabled),
+      figures: this.figures,
+    });
+    server.ensemble = this.#ensembleView;
+    server.mode = 'read-only';
+    server.listeningAt = this.address;
+    server.lastSnapshot = this.#lastSnapshot;
     server.serve();
     return server;
   }
@@ -401,6 +619,7 @@ export class Member {
     const vote = present(this.#vote, 'a role comes of a vote');
     this.#election.decided(role.name, { ...vote, peerEpoch: BigInt(epoch) });
     this.onState?.(role.name);
+    this.#figures.serving(role.name, this.#world.clock.monotonicMs());
     this.#elect();
   }
 
@@ -420,10 +639,45 @@ export class Member {
         clock.after(1, resolve);
       });
     }
-    for (const range of role.takeRest()) this.#applier.apply(range, () => undefined);
+    const rest = role.takeRest();
+    if (this.#roleStorage.endRole()) this.#committedLog.clear();
+    else for (const range of rest) this.#applier.apply(range, () => undefined);
     this.#committedLog.trim();
-    this.#received = null;
+    this.#succession = role.succession;
     this.#role = null;
+  }
+
+  // ------------------------------------------------------------------ the configuration
+
+  /** In force from now on. Null: nothing changes. */
+  #activate(configuration: Configuration): Configuration | null {
+    const before = this.membership.activate(configuration);
+    if (before === null) return null;
+    const { version, text } = configuration;
+    this.#world.logger.info('a configuration is in force', { version: version.toString(16), text });
+    void this.#configs.commit(configuration);
+    this.onConfiguration?.(configuration);
+    void this.#ports.follow().then(() => {
+      if (this.#server !== null) this.#server.listeningAt = this.address;
+    });
+    return before;
+  }
+
+  /**
+   * Of a configuration that a vote carries; null: not to be taken over. One that is older than this
+   * server's own history is no news, though its files, rewritten by hand, may know of none.
+   */
+  #adoptableVersion(text: string): bigint | null {
+    if (!this.membership.isEnabled) return null;
+    const version = this.membership.read(text)?.version ?? null;
+    return version === null || version < versionInHistory(this.#applier.tree) ? null : version;
+  }
+
+  /** Another server has a later one: the election begins again with that. */
+  #adopt(text: string): void {
+    const configuration = this.membership.read(text);
+    if (configuration !== null) this.#activate(configuration);
+    this.#look();
   }
 
   // ------------------------------------------------------------------ the disk
@@ -431,65 +685,4 @@ export class Member {
   get #currentEpoch(): number {
     return this.#epochs.currentEpoch ?? 0;
   }
-
-  #persist(persist: Persist, rebase: Ready['rebase'], done: () => void): void {
-    const { batch } = persist;
-    const isPlain =
-      persist.acceptedEpoch === null &&
-      persist.beginEpoch === null &&
-      persist.truncateTo === null &&
-      !persist.install &&
-      !persist.finishEpoch;
-    if (isPlain && rebase === null) {
-      assert(batch !== null, 'a persist has something to persist');
-      const log = this.#server ?? this.#storage;
-      log.append(batch);
-      log.flush(done);
-      return;
-    }
-    this.#persistSlowly(persist, rebase).then(done, (problem: unknown) => {
-      const error = problem instanceof Error ? problem : new Error(String(problem));
-      this.#world.onFatal(error);
-    });
-  }
-
-  async #persistSlowly(persist: Persist, rebase: Ready['rebase']): Promise<void> {
-    const { acceptedEpoch, beginEpoch, truncateTo, install, batch, finishEpoch } = persist;
-    if (acceptedEpoch !== null) await this.#epochs.writeAcceptedEpoch(acceptedEpoch);
-    if (truncateTo !== null) {
-      assert(rebase === 'reload', 'memory follows what was cut off');
-      if (!(await this.#truncate(zxidOfParts(truncateTo.high, truncateTo.low)))) return;
-    }
-    if (beginEpoch !== null) await this.#epochs.beginCurrentEpoch(beginEpoch);
-    if (install) {
-      const { tree, sessions } = present(this.#received, 'a snapshot was received');
-      await this.#storage.installSnapshot(tree, sessions);
-      this.#applier = applierOf(this.config, this.#world, this.sid, tree, sessions);
-      this.#received = null;
-    }
-    if (batch !== null) {
-      this.#storage.append(batch);
-      await new Promise<void>((resolve) => {
-        this.#storage.flush(resolve);
-      });
-    }
-    if (finishEpoch) await this.#epochs.finishCurrentEpoch();
-  }
-
-  /** False: what is left is not what the leader meant, and the role is over. */
-  async #truncate(to: Zxid): Promise<boolean> {
-    await this.#storage.truncateLog(to);
-    const { tree, sessions, lastZxid } = await this.#storage.reload();
-    await this.#epochs.recover(lastZxid);
-    this.#applier = applierOf(this.config, this.#world, this.sid, tree, sessions);
-    if (lastZxid === to) return true;
-    this.#role?.stop(`told to go back to ${formatZxid(to)}, and that is not in this history`);
-    return false;
-  }
-}
-
-/** Of a configuration as text; null: it is none. */
-function versionOf(text: string): bigint | null {
-  const found = /^version=([0-9a-fA-F]{1,16})$/m.exec(text);
-  return found === null ? null : BigInt(`0x${found[1] ?? '0'}`);
 }

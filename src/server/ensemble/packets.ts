@@ -1,13 +1,28 @@
 /** Messages of a role as packets of the quorum channel, byte for byte as Apache's servers send them. */
-import { PacketType, writePacket, writePacketWithData } from '../../protocol/peer/quorum-packet.js';
+import {
+  readExtension,
+  writeExtension,
+  type PeerExtension,
+} from '../../protocol/peer/extension.js';
+import {
+  PacketType,
+  writePacket,
+  writePacketWithData,
+  type PacketView,
+} from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
 import type { TxnBatch } from '../../protocol/txn-batch.js';
 import { Writer } from '../../protocol/writer.js';
 import type { Session } from '../../session/session.js';
+import type { Succession } from '../../zab/succession.js';
 
 /** Of the protocol between servers; the same since 3.4. */
 const PROTOCOL_VERSION = 0x10000;
 const NONE = 0xffff_ffff;
+/** Number, version of the protocol, version of the configuration. */
+export const LEARNER_INFO_BYTES = 20;
+/** Version of the protocol. */
+export const LEADER_INFO_BYTES = 4;
 const scratch = new Writer();
 
 export function writeLearnerInfo(
@@ -17,19 +32,30 @@ export function writeLearnerInfo(
     readonly isObserver: boolean;
     readonly acceptedEpoch: number;
     readonly configVersion: bigint;
+    readonly extension: PeerExtension;
   },
 ): void {
   scratch.reset();
   scratch.writeLong(BigInt(info.sid));
   scratch.writeInt(PROTOCOL_VERSION);
   scratch.writeLong(info.configVersion);
+  writeExtension(scratch, info.extension);
   const type = info.isObserver ? PacketType.observerInfo : PacketType.followerInfo;
   writePacketWithData(out, type, info.acceptedEpoch, 0, scratch.bytes, 0, scratch.pos);
 }
 
-export function writeLeaderInfo(out: Writer, epoch: number): void {
+/** What its sender is beyond Apache's protocol, behind the first bytes of its data; null: nothing. */
+export function extensionOf(packet: PacketView, behind: number): PeerExtension | null {
+  const { bytes, dataStart, dataEnd } = packet;
+  if (dataStart < 0 || dataEnd - dataStart <= behind) return null;
+  return readExtension(new Reader().reset(bytes, dataStart + behind, dataEnd));
+}
+
+/** `extension`: only to a learner that has sent one. */
+export function writeLeaderInfo(out: Writer, epoch: number, extension: PeerExtension | null): void {
   scratch.reset();
   scratch.writeInt(PROTOCOL_VERSION);
+  if (extension !== null) writeExtension(scratch, extension);
   writePacketWithData(out, PacketType.leaderInfo, epoch, 0, scratch.bytes, 0, scratch.pos);
 }
 
@@ -47,6 +73,23 @@ export function writeAckEpoch(
 export function writeNewLeader(out: Writer, epoch: number, configText: string): void {
   const bytes = new TextEncoder().encode(configText);
   writePacketWithData(out, PacketType.newLeader, epoch, 0, bytes, 0, bytes.length);
+}
+
+/** Zabra's own, to those who have the capability. */
+export function writeHandOver(out: Writer, { leader, round, zxid }: Succession): void {
+  scratch.reset();
+  scratch.writeInt(leader);
+  scratch.writeLong(round);
+  const { bytes, pos } = scratch;
+  writePacketWithData(out, PacketType.handOver, zxid.high, zxid.low, bytes, 0, pos);
+}
+
+/** Null: too short to be one. */
+export function readHandOver(packet: PacketView): Succession | null {
+  const { zxidHigh: high, zxidLow: low, bytes, dataStart, dataEnd } = packet;
+  if (dataStart < 0 || dataEnd - dataStart < 12) return null;
+  const reader = new Reader().reset(bytes, dataStart, dataEnd);
+  return { leader: reader.readInt(), round: reader.readLong(), zxid: { high, low } };
 }
 
 export function writeUpToDate(out: Writer): void {
@@ -68,6 +111,35 @@ export function writeCommits(out: Writer, batch: TxnBatch, from: number, to: num
   for (let i = from; i < to; i++) {
     writePacket(out, PacketType.commit, batch.zxidHigh(i), batch.zxidLow(i));
   }
+}
+
+/** COMMIT of the record that brings a configuration, with who leads in it. */
+export function writeCommitAndActivate(
+  out: Writer,
+  batch: TxnBatch,
+  index: number,
+  leader: number,
+): void {
+  scratch.reset();
+  scratch.writeLong(BigInt(leader));
+  const [high, low] = [batch.zxidHigh(index), batch.zxidLow(index)];
+  const { bytes, pos } = scratch;
+  writePacketWithData(out, PacketType.commitAndActivate, high, low, bytes, 0, pos);
+}
+
+/** The same for observers, who get the record with it. */
+export function writeInformAndActivate(
+  out: Writer,
+  batch: TxnBatch,
+  index: number,
+  leader: number,
+): void {
+  scratch.reset();
+  scratch.writeLong(BigInt(leader));
+  scratch.writeBytes(batch.bytes, batch.payloadStart(index), batch.payloadEnd(index));
+  const [high, low] = [batch.zxidHigh(index), batch.zxidLow(index)];
+  const { bytes, pos } = scratch;
+  writePacketWithData(out, PacketType.informAndActivate, high, low, bytes, 0, pos);
 }
 
 /** PROPOSAL and COMMIT for each record: history. */

@@ -3,6 +3,7 @@
  * hold it (`hold`) while what came must first become durable: what has arrived meanwhile is kept, what
  * has not is left to the kernel, so memory stays bounded by one read.
  */
+import type { PeerExtension } from '../../protocol/peer/extension.js';
 import type { Socket, SocketHandler } from '../../ports/network.js';
 import {
   QuorumPacketDecoder,
@@ -57,6 +58,9 @@ export class QuorumLink implements SocketHandler {
       return this.#isHeld || this.#isClosed ? 'stop' : after;
     };
   }
+
+  /** What the server at the other end said of itself beyond Apache's protocol; null: nothing. */
+  extension: PeerExtension | null = null;
 
   get isClosed(): boolean {
     return this.#isClosed;
