@@ -10,7 +10,14 @@ const server = new ZooServer({ id: 1, name: 'example', dataDir, preAllocBytes: 6
 server.on('state', (state) => {
   console.log('state', state);
 });
+server.on('session', ({ id, kind }) => {
+  console.log('session', id, kind);
+});
+server.on('config', (config) => {
+  console.log('tick', config.tickTimeMs);
+});
 await server.start();
+console.log(server.status());
 console.log('clients connect to', server.connectString);
 
 const acl = [{ perms: 31, id: { scheme: 'world', id: 'anyone' } }];

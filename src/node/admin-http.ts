@@ -14,7 +14,7 @@ import type { Logger } from '../ports/logger.js';
 import { adminCommandNames, runAdminCommand } from '../server/commands/admin-commands.js';
 import { writeJson } from '../server/commands/json.js';
 import type { ServerConfig } from '../server/config/config.js';
-import type { ServerView } from '../server/commands/view.js';
+import type { ProcessView } from '../server/commands/view.js';
 
 export interface AdminServer {
   readonly port: number;
@@ -29,22 +29,17 @@ const ignoredBodyBytesMax = 65_536;
 const methods = 'GET, HEAD, POST, OPTIONS';
 
 /**
- * Null when the address cannot be had: that is told, and the server goes on without. `viewNow`: of the
- * server that serves; null while none does.
+ * Null when the address cannot be had: that is told, and the server goes on without. `viewNow`: what
+ * can be asked now, which is little while nobody is served.
  */
 export async function startAdminServer(
   config: ServerConfig,
-  viewNow: () => ServerView | null,
+  viewNow: () => ProcessView,
   logger: Logger,
 ): Promise<AdminServer | null> {
   const { adminServerAddress: host, adminServerPort: port, adminIdleTimeoutMs } = config;
   const server = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => {
-    const view = viewNow();
-    if (view === null) {
-      response.writeHead(503).end('This ZooKeeper instance is not currently serving requests\n');
-      return;
-    }
-    answer(request, response, view).catch((error: unknown) => {
+    answer(request, response, viewNow()).catch((error: unknown) => {
       logger.warn('an admin command failed', { reason: String(error), url: request.url ?? '' });
       response.destroy();
     });
@@ -95,7 +90,7 @@ function stop(server: Server): Promise<void> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  view: ServerView,
+  view: ProcessView,
 ): Promise<void> {
   ignoreBody(request);
   const { method = 'GET' } = request;

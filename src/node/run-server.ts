@@ -2,8 +2,10 @@
 import type { Logger } from '../ports/logger.js';
 import type { ServerConfig } from '../server/config/config.js';
 import { Member } from '../server/ensemble/member.js';
+import type { ConfigStore } from '../server/ensemble/membership.js';
 import { Server } from '../server/server.js';
 import { startAdminServer } from './admin-http.js';
+import { FileConfigStore } from './config-store.js';
 import { FlushWatchdog } from './flush-watchdog.js';
 import { nodeWorld } from './world.js';
 
@@ -15,6 +17,10 @@ export interface RunningProcess {
 
 export interface RunningServer extends RunningProcess {
   readonly server: Server;
+}
+
+export interface RunningMember extends RunningProcess {
+  readonly member: Member;
 }
 
 /** Rejects with a StartError (one clear line and an exit code) when the server cannot start. */
@@ -41,14 +47,28 @@ export async function runServer(
 /** One server of an ensemble. Rejects with a StartError when it cannot start. */
 export async function runMember(
   config: ServerConfig,
-  options: { readonly logger: Logger },
-): Promise<RunningProcess> {
+  options: {
+    readonly logger: Logger;
+    /** Where its configurations are kept; absent: beside its zoo.cfg. */
+    readonly configStore?: ConfigStore;
+  },
+): Promise<RunningMember> {
   const { logger } = options;
-  const member = await Member.start(config, nodeWorld(logger, watchdogFor(config)));
+  const { configFile, ensemble } = config;
+  const configStore =
+    configFile === null || !ensemble.reconfigEnabled
+      ? null
+      : new FileConfigStore(configFile, ensemble.dynamicConfigFile !== null);
+  const world = {
+    ...nodeWorld(logger, watchdogFor(config)),
+    configStore: options.configStore ?? configStore,
+  };
+  const member = await Member.start(config, world);
   const admin = config.adminServerEnabled
-    ? await startAdminServer(config, () => member.server?.view ?? null, logger)
+    ? await startAdminServer(config, () => member.view, logger)
     : null;
   return {
+    member,
     host: member.address.host,
     clientPort: member.address.port,
     async stop() {

@@ -161,6 +161,22 @@ export class TestEnsemble {
     if (this.#canServe(id)) await this.untilServing();
   }
 
+  /**
+   * Leadership goes to the server `to`, or to whichever is best, as in production when a leader is
+   * stopped: without an election. Resolves with the id of the new leader when all serve.
+   */
+  async handOver(to?: number): Promise<number> {
+    const before = this.leader;
+    const member = before === null ? undefined : this.#seat(before).process?.member;
+    if (member === undefined || !(await member.handOver(to ?? null))) {
+      throw new Error(`leadership cannot be handed over${to === undefined ? '' : ` to ${to}`} now`);
+    }
+    await this.untilServing();
+    const after = this.leader;
+    if (after === null || after === before) throw new Error('nobody leads after the hand-over');
+    return after;
+  }
+
   /** The server stands still, with all its connections open, until `resume`. */
   async pause(id: number): Promise<void> {
     const seat = this.#seat(id);
