@@ -6,12 +6,16 @@
  */
 import { inspect, parseArgs } from 'node:util';
 import { ensembleMutants } from '../sim/ensemble/mutants.js';
+import { reconfigMutants } from '../sim/ensemble/reconfig-mutants.js';
+import { sessionMutants } from '../sim/ensemble/session-mutants.js';
+import { playScenario, scenarios } from '../sim/ensemble/scenarios/index.js';
 import { runEnsembleSeed } from '../sim/ensemble/run.js';
 import { mutants } from '../sim/mutants.js';
 import { runSeed, type RunResult } from '../sim/run.js';
 
 const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
        sim [--ensemble] --mutants [--only TEXT]
+       sim --scenario NAME | --scenarios [--seed N] [--trace]
   --ensemble    servers that elect a leader, instead of one that is alone
   --seed N      run this seed (with --seeds: begin with it)
   --seeds N     run so many seeds, one after the other
@@ -19,7 +23,8 @@ const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] 
   --trace       write every line of the trace to the standard output
   --hits        say at the end how often each fault struck
   --mutants     put known bugs back in, one after the other: each must be found
-  --only TEXT   of them, those whose names contain this`;
+  --only TEXT   of them, those whose names contain this
+  --scenario N  play this story of an ensemble (\`--scenarios\`: each of them)`;
 
 /** A mutant that its own seed does not kill has so many chances more. */
 const MUTANT_SEEDS = 100;
@@ -62,11 +67,13 @@ const alone: Subject = {
 const ensemble: Subject = {
   option: '--ensemble ',
   run: (seed, sink) => runEnsembleSeed(sink === null ? { seed } : { seed, sink }),
-  mutants: ensembleMutants.map(({ name, seed, make }) => ({
-    name,
-    seed,
-    run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
-  })),
+  mutants: [...ensembleMutants, ...reconfigMutants, ...sessionMutants].map(
+    ({ name, seed, make }) => ({
+      name,
+      seed,
+      run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
+    }),
+  ),
 };
 
 async function run(start: () => Promise<RunResult>): Promise<RunResult> {
@@ -194,6 +201,28 @@ async function kill(mutant: Mutant): Promise<RunResult | null> {
   return null;
 }
 
+/** Null: all of them. */
+async function playScenarios(name: string | null, seed: number, trace: boolean): Promise<boolean> {
+  const chosen = scenarios.filter((one) => name === null || one.name === name);
+  if (chosen.length === 0) {
+    throw new TypeError(`no scenario ${name ?? ''}: ${scenarios.map((one) => one.name).join(' ')}`);
+  }
+  let failed = 0;
+  for (const scenario of chosen) {
+    const sink = (line: string): void => {
+      console.log(line);
+    };
+    const result = await run(() => playScenario(scenario, seed, trace ? sink : null));
+    const { violation } = result;
+    if (violation !== null) failed++;
+    const verdict =
+      violation === null ? 'ok' : `broke ${violation.invariant}: ${violation.message}`;
+    console.log(`${scenario.name}: ${verdict} (${describe(result)})\n    ${scenario.about}`);
+  }
+  console.log(`${chosen.length - failed} passed, ${failed} failed`);
+  return failed === 0;
+}
+
 interface Flags {
   readonly trace: boolean;
   readonly hits: boolean;
@@ -210,11 +239,18 @@ async function main(): Promise<void> {
       ensemble: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      scenario: { type: 'string' },
+      scenarios: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     console.log(usage);
+    return;
+  }
+  if (values.scenarios || values.scenario !== undefined) {
+    const seed = number(values.seed ?? '1');
+    if (!(await playScenarios(values.scenario ?? null, seed, values.trace))) process.exitCode = 1;
     return;
   }
   const isCounted = values.seeds !== undefined || values.seed !== undefined;

@@ -8,7 +8,7 @@
 import { ErrorCode, errorName } from '../protocol/errors.js';
 import { OpCode, opName } from '../protocol/opcodes.js';
 import { formatZxid, type Zxid } from '../protocol/zxid.js';
-import { differenceOf, dumpModel, type Dump } from './dump.js';
+import { differenceOf, dumpModel, shared, type Dump } from './dump.js';
 import type { Frame, History, SentRequest, Story } from './history.js';
 import type { LoggedTxn } from './log-witness.js';
 import { Model, type ModelOptions, type WriteOutcome } from './model.js';
@@ -35,6 +35,8 @@ export interface CheckParts {
   readonly positionOf?: (zxid: Zxid) => number;
   /** Servers other than the one that was written to may lag behind it. */
   readonly mayLag?: boolean;
+  /** Sessions may be a server's own until they own an ephemeral. */
+  readonly hasLocalSessions?: boolean;
   fail(invariant: string, message: string): void;
 }
 
@@ -57,6 +59,8 @@ class Checker implements Verdicts {
   >();
   readonly #closedAt = new Map<bigint, Zxid>();
   readonly #openedAt = new Map<bigint, Zxid>();
+  /** The same, of the whole log. */
+  readonly #opens = new Map<bigint, Zxid>();
   #checks: StoryCheck[] = [];
 
   constructor(parts: CheckParts) {
@@ -65,6 +69,7 @@ class Checker implements Verdicts {
     for (const { payload, zxid } of parts.txns) {
       const { type, clientId } = payload.header;
       if (type === OpCode.closeSession) this.#closedAt.set(clientId, zxid);
+      if (type === OpCode.createSession) this.#opens.set(clientId, zxid);
     }
   }
 
@@ -101,6 +106,10 @@ class Checker implements Verdicts {
 
   isEnded(session: bigint): boolean {
     return this.#closedAt.has(session);
+  }
+
+  isLocal(session: bigint): boolean {
+    return this.#parts.hasLocalSessions === true && !this.#opens.has(session);
   }
 
   fail(invariant: string, message: string): void {
@@ -183,6 +192,9 @@ class Checker implements Verdicts {
         if (reason !== null) this.#failAt(txn, 'TTL', `${path} was collected, but ${reason}`);
         break;
       }
+      case OpCode.reconfig:
+        model.reconfigure(body.txn.data, txn.zxid, header.time);
+        break;
       default:
         this.#execute(txn, request);
     }
@@ -208,6 +220,9 @@ class Checker implements Verdicts {
     if (txn.zxid <= request.floor) {
       this.#failAt(txn, 'C1', `it was asked for after ${formatZxid(request.floor)} had been shown`);
     }
+    // nothing in the log says that it began, and nothing that it ended
+    const isLocal = this.#parts.hasLocalSessions && !this.#openedAt.has(header.clientId);
+    if (isLocal) this.#model.sessions.set(header.clientId, 0);
     const outcome = this.#isBarred(error, header.clientId)
       ? { error, value: null }
       : request.isMangled
@@ -218,6 +233,7 @@ class Checker implements Verdicts {
             session: header.clientId,
             caller: request.caller,
           });
+    if (isLocal) this.#model.sessions.delete(header.clientId);
     this.#outcomes.set(request, { zxid: txn.zxid, outcome });
     if (outcome.error !== error) {
       this.#failAt(
@@ -269,7 +285,10 @@ class Checker implements Verdicts {
   }
 
   #compare(recovery: Recovery): void {
-    const difference = differenceOf(dumpModel(this.#model), 'model', recovery.dump, 'memory');
+    const isLocal = this.#parts.options.configText !== undefined;
+    const own = (dump: Dump): Dump => (isLocal ? shared(dump) : dump);
+    const due = own(dumpModel(this.#model));
+    const difference = differenceOf(due, 'model', own(recovery.dump), 'memory');
     if (difference !== null) {
       this.fail(
         'S17',
@@ -288,7 +307,7 @@ class Checker implements Verdicts {
     };
     if (answer.kind === 'expired') {
       if (asked.sessionId === 0n) say('E4', 'a new session was refused as expired');
-      else if (asked.isPasswordRight && !this.isEnded(asked.sessionId)) {
+      else if (asked.isPasswordRight && !this.#mayHaveEnded(asked.sessionId, story)) {
         say('E1', 'was told that its session had expired; it had not');
       }
       return;
@@ -307,8 +326,18 @@ class Checker implements Verdicts {
     }
   }
 
+  /** A server's own session ends with the server's role; its client cannot see that it was one. */
+  #mayHaveEnded(session: bigint, story: Story): boolean {
+    if (this.isEnded(session)) return true;
+    const openedAt = this.#opens.get(session);
+    return (
+      this.#parts.hasLocalSessions === true && (openedAt === undefined || openedAt > story.floor)
+    );
+  }
+
   #checkSessions(): void {
     for (const { answer, client, id } of this.#parts.history.stories) {
+      if (answer?.kind === 'session' && this.isLocal(answer.sessionId)) continue;
       if (answer?.kind !== 'session' || this.#openedAt.has(answer.sessionId)) continue;
       this.fail('S14', `${client}, connection ${id}: its session is not in the log`);
     }

@@ -6,7 +6,7 @@ import { crc32 } from '../protocol/crc32.js';
 import { StatPersisted, type ACL } from '../protocol/records.js';
 import { Reader } from '../protocol/reader.js';
 import type { NodeId, Tree } from '../tree/tree.js';
-import type { Model } from './model.js';
+import { configPath, type Model } from './model.js';
 
 export type Dump = ReadonlyMap<string, string>;
 
@@ -45,6 +45,13 @@ export function dumpModel(model: Model): Dump {
     );
   }
   for (const [id, timeoutMs] of model.sessions) lines.set(`session ${id}`, String(timeoutMs));
+  return lines;
+}
+
+/** Without what each server writes for itself. */
+export function shared(dump: Dump): Dump {
+  const lines = new Map(dump);
+  lines.delete(configPath);
   return lines;
 }
 

@@ -38,6 +38,10 @@ import type { RequestBody } from './requests.js';
 export interface ModelOptions {
   readonly skipAcl: boolean;
   readonly extendedTypes: boolean;
+  /** Of an ensemble: what every server writes into `configPath` by itself. */
+  readonly configText?: string;
+  /** And changes: what a server shows of it depends on when. */
+  readonly isReconfigured?: boolean;
 }
 
 /** Under which a transaction happens. */
@@ -63,7 +67,8 @@ export interface WriteOutcome {
 }
 
 const TTL_MAX_MS = 0xff_ffff_ffffn;
-const SPECIAL = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'];
+export const configPath = '/zookeeper/config';
+const SPECIAL = ['/', '/zookeeper', '/zookeeper/quota', configPath];
 const OPEN: readonly ACL[] = [{ perms: Perms.all, id: { scheme: 'world', id: 'anyone' } }];
 const READABLE: readonly ACL[] = [{ perms: Perms.read, id: { scheme: 'world', id: 'anyone' } }];
 const U64 = (1n << 64n) - 1n;
@@ -80,14 +85,18 @@ export class Model {
 
   constructor(options: ModelOptions) {
     this.options = options;
-    for (const path of ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']) {
+    for (const path of SPECIAL) {
       const node = freshNode(path, new Uint8Array(0), OPEN);
       this.nodes.set(path, node);
       if (path !== '/') this.#node(parentOf(path)).children.add(path);
     }
-    const config = this.#node('/zookeeper/config');
+    const config = this.#node(configPath);
     config.acl = READABLE;
     config.aversion = -1;
+    if (options.configText !== undefined) {
+      config.data = new TextEncoder().encode(options.configText);
+      config.version = -1;
+    }
     for (const node of this.nodes.values()) this.digest += digestOfNode(node);
   }
 
@@ -136,6 +145,18 @@ export class Model {
     if (ttlMs !== null && timeMs - node.mtime <= ttlMs) return 'its time to live has not passed';
     this.#remove(path, zxid);
     return null;
+  }
+
+  /** Its operator's: nobody waits for an answer that is checked here. */
+  reconfigure(data: Uint8Array | null, zxid: Zxid, timeMs: bigint): void {
+    this.changes = [];
+    const node = this.#node(configPath);
+    this.#touch(configPath, () => {
+      node.data = data;
+      node.mzxid = zxid;
+      node.mtime = timeMs;
+    });
+    this.#changed('dataChanged', node);
   }
 
   write(body: RequestBody, at: Circumstances): WriteOutcome {

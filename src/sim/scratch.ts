@@ -45,6 +45,25 @@ export async function writePast(image: DiskImage, config: ServerConfig, zxid: Zx
   });
 }
 
+/** A snapshot of everything in the image; without `keeps` no older one is left. */
+export async function snapshotAlone(
+  image: DiskImage,
+  config: ServerConfig,
+  keeps: boolean,
+): Promise<void> {
+  const disk = new SimDisk({ image });
+  const directory = `${config.dataDir}/version-2`;
+  const isSnapshot = ({ name }: { readonly name: string }): boolean => name.startsWith('snapshot.');
+  const before = disk.listNow(directory).filter(isSnapshot);
+  await alone(image, config, async (storage) => {
+    const { tree, sessions } = await storage.recover();
+    await storage.takeSnapshot(tree, sessions);
+  });
+  if (keeps) return;
+  for (const { name } of before) disk.unlinkNow(`${directory}/${name}`);
+  disk.syncDirectoryNow(directory);
+}
+
 async function alone<T>(
   image: DiskImage,
   config: ServerConfig,

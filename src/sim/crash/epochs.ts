@@ -25,8 +25,12 @@ export async function checkEpochs(
   if (acceptedEpoch < bounds.acceptedEpoch) return `${found}, accepted was ${bounds.acceptedEpoch}`;
   if (currentEpoch < bounds.currentEpoch) return `${found}, current was ${bounds.currentEpoch}`;
   if (currentEpoch > acceptedEpoch) return found;
-  if (epochOf(last) > currentEpoch) return `${found}, the history ends in ${epochOf(last)}`;
-  return null;
+  // a first synchronisation that was broken off is nobody's history, and no epoch is current
+  if (epochs.hasHistory && epochOf(last) > currentEpoch) {
+    return `${found}, the history ends in ${epochOf(last)}`;
+  }
+  const later = refusalOfApache(disk, storage.directories.snapshots, epochOf(last));
+  return later === null ? null : `Apache refuses after the recovery: ${later}`;
 }
 
 /** Its rule, in its order: what it makes of the files beside a history that ends in `epoch`. */

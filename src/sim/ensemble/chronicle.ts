@@ -11,6 +11,7 @@ import { OpCode } from '../../protocol/opcodes.js';
 import { Reader } from '../../protocol/reader.js';
 import { readTxnPayload } from '../../protocol/records.js';
 import { counterOf, epochOf, formatZxid, makeZxid, type Zxid } from '../../protocol/zxid.js';
+import { readMembers, votersOf, type Members } from '../../server/config/members.js';
 import type { LoggedTxn } from '../log-witness.js';
 import type { DurableHistory } from './durable-history.js';
 
@@ -20,8 +21,9 @@ export interface Voter {
 }
 
 interface ChronicleParts {
-  /** Those who vote. */
-  voters(): readonly Voter[];
+  servers(): readonly Voter[];
+  /** In force at the beginning. */
+  readonly config: Members;
   nowMs(): number;
   readonly fail: (invariant: string, message: string) => void;
 }
@@ -41,9 +43,12 @@ export class Chronicle {
   /** By epoch, what its history began with. */
   readonly #bases = new Map<number, Zxid>();
   #latestStart: Zxid = 0n;
+  /** By the last configuration that is committed. */
+  #voters: readonly number[];
 
   constructor(parts: ChronicleParts) {
     this.#parts = parts;
+    this.#voters = votersOf(parts.config);
   }
 
   get last(): Zxid {
@@ -178,19 +183,33 @@ export class Chronicle {
     return chain.reverse();
   }
 
+  /** Those who vote hold it; of a configuration, those of the one before and its own. */
+  #checkQuorum(zxid: Zxid): void {
+    const voters = this.#voters;
+    const holders = this.#parts
+      .servers()
+      .filter(({ sid }) => voters.includes(sid))
+      // what was acknowledged and then wiped may be committed all the same
+      .filter(({ history }) => history.holds(zxid) || history.hadBeforeWipe(zxid));
+    if (2 * holders.length > voters.length) return;
+    const where = `${holders.map(({ sid }) => sid).join(' and ')}, of ${voters.join()} that vote`;
+    this.#parts.fail('S15', `${formatZxid(zxid)} is committed, and durable only on ${where}`);
+  }
+
   #extend(zxid: Zxid): void {
     const found = this.#found.get(zxid);
     if (found === undefined) {
       this.#parts.fail('S3', `${formatZxid(zxid)} is committed and was on no disk`);
       return;
     }
-    const voters = this.#parts.voters();
-    const holders = voters.filter(({ history }) => history.holds(zxid)).map(({ sid }) => sid);
-    if (2 * holders.length <= voters.length) {
-      const where = `${holders.join(' and ')}, of ${voters.length} that vote`;
-      this.#parts.fail('S15', `${formatZxid(zxid)} is committed, and durable only on ${where}`);
-    }
     const payload = readTxnPayload(new Reader().reset(found.bytes, 0, found.bytes.length));
+    this.#checkQuorum(zxid);
+    if (payload.body.type === OpCode.reconfig) {
+      const reading = readMembers(new TextDecoder().decode(payload.body.txn.data ?? undefined));
+      if (reading.ok) this.#voters = votersOf(reading.members);
+      else this.#parts.fail('R1', `${formatZxid(zxid)}: ${reading.reason}`);
+      this.#checkQuorum(zxid);
+    }
     this.#positions.set(zxid, this.txns.length);
     this.txns.push({ zxid, payload, bytes: found.bytes, seenMs: this.#parts.nowMs() });
     if (payload.header.type === OpCode.createSession) this.#sessions.add(payload.header.clientId);

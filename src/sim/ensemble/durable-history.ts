@@ -39,6 +39,8 @@ export class DurableHistory {
   #held = new Set<Zxid>();
   #accepted = 0;
   #current = 0;
+  /** What was on the disk before it was emptied. */
+  #wiped: { readonly held: ReadonlySet<Zxid>; readonly snapEnd: Zxid } | null = null;
 
   constructor(snapDirectory: string, logDirectory: string, onRecord: OnRecord) {
     this.#snapDirectory = snapDirectory;
@@ -54,6 +56,25 @@ export class DurableHistory {
     this.#isGrowth = false;
     this.#areNamesStale = true;
     this.#isStale = true;
+  }
+
+  /** The disk was emptied: this is a server that knows nothing. */
+  wipe(image: DiskImage): void {
+    this.#read();
+    this.#wiped = { held: this.#held, snapEnd: this.#snapEnd };
+    this.#accepted = this.#current = 0;
+    this.watch(image);
+  }
+
+  /** Emptied, and not brought up to date since. */
+  get isWiped(): boolean {
+    return this.#wiped !== null && this.currentEpoch === 0;
+  }
+
+  /** It had it, durably, when its disk was emptied. */
+  hadBeforeWipe(zxid: Zxid): boolean {
+    const wiped = this.#wiped;
+    return wiped !== null && (wiped.held.has(zxid) || zxid <= wiped.snapEnd);
   }
 
   onStep(step: ImageStep): void {

@@ -49,6 +49,11 @@ export class EnsembleFaults {
     this.#cuts.clear();
   }
 
+  /** What is cut is whole again. What stands still on the way arrives when it was to. */
+  heal(): void {
+    this.#cuts.clear();
+  }
+
   diskLatencyMs(call: DiskCall): number {
     const { random, parameters, timeline } = this.#world;
     const { flushMs, callMs, spikeChance, spikeMs } = parameters.disk;
@@ -147,9 +152,26 @@ export class EnsembleFaults {
       case 'stall':
         victim.pause(random.pick([20, 100, this.#tickMs]) * random.fraction());
         break;
+      case 'wipe':
+        this.#wipe(victim);
+        break;
       default:
         this.#strikeNetwork(name);
     }
+  }
+
+  /** Never so many voters at once that nobody is left of a quorum that committed something. */
+  #wipe(victim: SimMember): void {
+    const { parameters } = this.#world;
+    // who votes changes from under it
+    if (parameters.reconfigMs < Infinity) return;
+    const voters = this.#world.members().slice(0, parameters.voterCount);
+    const quorumSize = Math.floor(voters.length / 2) + 1;
+    const wiped = voters.filter((one) => one === victim || one.history.isWiped).length;
+    if (voters.includes(victim) && wiped >= quorumSize) return;
+    const wasRunning = victim.isRunning;
+    victim.wipe();
+    if (wasRunning) this.restartLater(victim);
   }
 
   #strikeNetwork(
@@ -164,6 +186,7 @@ export class EnsembleFaults {
       | 'clockJump'
       | 'pause'
       | 'stall'
+      | 'wipe'
     >,
   ): void {
     const { random, timeline, trace, network } = this.#world;
@@ -221,13 +244,13 @@ export class EnsembleFaults {
                 ? isAcross && !touchesOne
                 : isPair || (name === 'cutPair' && from === other.sid && to === one.sid);
         const port = name === 'cutElection' ? electionPort : 0;
-        if (isCut && from !== to) this.#cut(from, to, port, untilMs);
+        if (isCut && from !== to) this.cut(from, to, port, untilMs);
       }
     }
   }
 
   /** Nothing gets through in this direction, nobody is told; later what was sent arrives. */
-  #cut(from: number, to: number, port: number, untilMs: number): void {
+  cut(from: number, to: number, port: number, untilMs: number): void {
     const { network, trace } = this.#world;
     const suffix = port === 0 ? '' : `:${port}`;
     trace.note('F', 'net', 'cuts', from, to, () => `s${from} > s${to}${suffix} until ${untilMs}`);

@@ -5,6 +5,7 @@
  */
 import type { DiskError, DiskFile, OpenMode } from '../../ports/disk.js';
 import { EpochFiles } from '../../storage/epoch-files.js';
+import { Election } from '../../zab/election.js';
 import { Leader } from '../../zab/leader.js';
 import { Learner } from '../../zab/learner.js';
 import type { LearnerLink } from '../../zab/learner-link.js';
@@ -48,7 +49,7 @@ function onFiles(prefix: string, wrap: (file: DiskFile) => DiskFile): EnsembleSa
 // ------------------------------------------------------------------ parts replaced
 
 /** Replaces methods of a class; what it makes takes that back. */
-function replacing<Part extends object>(
+export function replacing<Part extends object>(
   part: { readonly prototype: Part },
   make: (original: Part) => Partial<Part> & ThisType<Part>,
 ): EnsembleSabotage {
@@ -108,6 +109,47 @@ function withSlowDisks(drawn: EnsembleParameters): EnsembleParameters {
   };
 }
 
+/** Of links to learners, as the leader reads it; `field` is what it has been told otherwise. */
+function believing(field: 'hasHistory' | 'hasPromised'): EnsembleSabotage {
+  return replacing(Leader, (original) => ({
+    onLearnerInfo(link, info, nowMs) {
+      original.onLearnerInfo.call(this, link, info, nowMs);
+      for (const learner of this.links()) {
+        if (learner.id !== link) continue;
+        Object.defineProperty(learner, field, { get: () => true, set: () => undefined });
+      }
+    },
+  }));
+}
+
+function together(...parts: readonly EnsembleSabotage[]): EnsembleSabotage {
+  return {
+    patch() {
+      const restores = parts.map((part) => part.patch?.() ?? ((): void => undefined));
+      return () => {
+        for (const restore of restores.reverse()) restore();
+      };
+    },
+  };
+}
+
+/** An emptied voter votes and promises as if it had always been empty. */
+function wipedVote(): EnsembleSabotage {
+  const voting = replacing(Election, (original) => ({
+    start(nowMs, own) {
+      original.start.call(this, nowMs, { ...own, isBlank: false });
+    },
+  }));
+  return { ...together(voting, believing('hasHistory')), tune: withWipes };
+}
+
+/** Servers are emptied, and leaders die with what they know. */
+function withWipes(drawn: EnsembleParameters): EnsembleParameters {
+  const never = Object.fromEntries(faultNames.map((name) => [name, Infinity]));
+  const faults = { ...(never as EnsembleParameters['faults']), wipe: 1500, killProcess: 700 };
+  return { ...drawn, faults, restartMs: 500 };
+}
+
 export const ensembleMutants: readonly EnsembleMutant[] = [
   {
     name: 'acknowledges a proposal before its flush has ended',
@@ -147,8 +189,13 @@ export const ensembleMutants: readonly EnsembleMutant[] = [
     make: acksBySid,
   },
   {
+    name: 'a wiped voter votes',
+    seed: 13,
+    make: wipedVote,
+  },
+  {
     name: 'a learner keeps what it is told to cut off',
-    seed: 6,
+    seed: 70,
     make: () =>
       replacing(Learner, () => ({
         onTrunc(_to: ZxidPair, nowMs: number) {

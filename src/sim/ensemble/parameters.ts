@@ -27,6 +27,7 @@ export const faultNames = [
   'cutOneWay',
   'cutElection',
   'slowDisk',
+  'wipe',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -47,11 +48,18 @@ export interface EnsembleParameters {
   readonly clients: readonly ClientTraits[];
   readonly leaverCount: number;
   readonly walkStep: number;
+  /** Mean time between reconfigurations; Infinity: they are disabled. */
+  readonly reconfigMs: number;
+  /** Sessions are a server's own until they own an ephemeral; read-only mode is on. */
+  readonly hasLocalSessions: boolean;
+  /** Observers learn from followers, where they find one. */
+  readonly hasObserverMasters: boolean;
 }
 
 export const clientPort = 2181;
 export const quorumPort = 2888;
 export const electionPort = 3888;
+export const observerMasterPort = 2889;
 
 export function hostOf(sid: number): string {
   return `10.0.1.${sid}`;
@@ -70,7 +78,7 @@ export function drawEnsemble(seed: number, random: SeededRandom): EnsembleParame
   const configs = drawConfigs(random, tickMs, voterCount, observerCount);
   const clients = Array.from({ length: clientCount }, () => drawOneClient(random, tickMs));
   const link = drawLink(random);
-  return {
+  const drawn = {
     seed,
     safetyMs: random.pick([8_000, 15_000, 30_000]),
     voterCount,
@@ -97,6 +105,36 @@ export function drawEnsemble(seed: number, random: SeededRandom): EnsembleParame
     leaverCount: random.below(clientCount),
     walkStep: random.pick([0, 1, 3]),
   };
+  const reconfigMs = random.chance(0.3) ? random.pick([400, 1500, 4000]) : Infinity;
+  const hasLocalSessions = random.chance(0.25);
+  const hasObserverMasters = random.chance(0.5);
+  return reconfigurable({ ...drawn, reconfigMs, hasLocalSessions, hasObserverMasters });
+}
+
+/** The servers' configurations have local sessions and observer masters where these are drawn. */
+export function furnished(drawn: EnsembleParameters): EnsembleParameters {
+  const { hasLocalSessions, hasObserverMasters } = drawn;
+  const configs = drawn.configs.map((config) => ({
+    ...config,
+    readOnlyModeEnabled: hasLocalSessions,
+    ensemble: {
+      ...config.ensemble,
+      localSessionsEnabled: hasLocalSessions,
+      localSessionsUpgradingEnabled: hasLocalSessions,
+      observerMasterPort: hasObserverMasters ? observerMasterPort : 0,
+    },
+  }));
+  return { ...drawn, configs };
+}
+
+/** The servers' configurations allow what is drawn. */
+export function reconfigurable(drawn: EnsembleParameters): EnsembleParameters {
+  const reconfigEnabled = drawn.reconfigMs < Infinity;
+  const configs = drawn.configs.map((config) => ({
+    ...config,
+    ensemble: { ...config.ensemble, reconfigEnabled },
+  }));
+  return { ...drawn, configs };
 }
 
 function drawOneClient(random: SeededRandom, tickMs: number): ClientTraits {
@@ -138,6 +176,8 @@ function drawConfigs(
     const own = random.chance(0.5) ? shared : drawConfig(random, tickMs);
     return {
       ...shared,
+      // or clients could write over what each server has for itself, `/zookeeper/config`
+      skipAcl: false,
       snapCount: own.snapCount,
       txnLogSizeLimitBytes: own.txnLogSizeLimitBytes,
       preAllocBytes: own.preAllocBytes,
@@ -174,5 +214,6 @@ function drawFaults(random: SeededRandom): Record<FaultName, number> {
     cutOneWay: sometimes(0.25, 3000),
     cutElection: sometimes(0.15, 4000),
     slowDisk: sometimes(0.2, 3000),
+    wipe: sometimes(0.25, 2000, 6000),
   };
 }

@@ -22,7 +22,7 @@ import { ForwardingSocket } from '../forwarding.js';
 import { SimSocket } from '../network.js';
 import type { Trace } from '../trace.js';
 import type { Voter } from './chronicle.js';
-import { electionPort, quorumPort, sidAt } from './parameters.js';
+import { electionPort, observerMasterPort, quorumPort, sidAt } from './parameters.js';
 
 const DATA_BYTES_MAX = 256 * 1024 * 1024;
 const NAMES = new Map(Object.entries(PacketType).map(([name, type]) => [type as number, name]));
@@ -46,6 +46,9 @@ interface Parts {
   readonly trace: Trace;
   fail(invariant: string, message: string): void;
 }
+
+/** The zxid that a learner shows when it cannot go back to where its leader wants it. */
+const ASKS_FOR_SNAPSHOT = 0x7fff_ffffn << 32n;
 
 /** One for all servers: some of it is known only by listening to both ends. */
 export class PeerTap {
@@ -82,6 +85,13 @@ export class PeerTap {
     };
   }
 
+  /** Its disk was emptied: what it promised is forgotten. */
+  onWiped(sid: number): void {
+    for (const known of [this.#promises, this.#histories]) {
+      for (const key of [...known.keys()]) if (key.startsWith(`${sid} `)) known.delete(key);
+    }
+  }
+
   /** The epoch file changed: the history of the epoch must be there (Z14). */
   onCurrentEpoch({ sid, history }: Voter, epoch: number): void {
     if (this.#proposed.get(epoch) === sid || epochOf(history.end) >= epoch) return;
@@ -100,7 +110,9 @@ export class PeerTap {
 
   #listener(speaker: Speaker, port: number, socket: SimSocket, isCaller: boolean): Hear | null {
     if (port === electionPort) return this.#electionListener(speaker, socket, isCaller);
-    if (port !== quorumPort) return null;
+    // a follower that serves observers says what a leader would, and leads nobody
+    const isRelay = port === observerMasterPort;
+    if (port !== quorumPort && !isRelay) return null;
     let tail: number[] = [];
     // an end that is the end of its chunk as well is told at the next one
     let isOver = false;
@@ -124,8 +136,8 @@ export class PeerTap {
       },
     );
     const onPacket = (packet: PacketView): AfterPacket => {
-      if (isCaller) this.#onLearnerSays(speaker, socket, packet);
-      else this.#onLeaderSays(speaker, socket, packet);
+      if (isCaller) this.#onLearnerSays(speaker, socket, packet, isRelay);
+      else this.#onLeaderSays(speaker, socket, packet, isRelay);
       return packet.type === PacketType.snap && !isCaller ? 'raw' : 'packets';
     };
     return (bytes, start, end) => {
@@ -176,7 +188,12 @@ export class PeerTap {
     }
   }
 
-  #onLeaderSays({ sid, history }: Voter, socket: SimSocket, packet: PacketView): void {
+  #onLeaderSays(
+    { sid, history }: Voter,
+    socket: SimSocket,
+    packet: PacketView,
+    isRelay: boolean,
+  ): void {
     const { type, zxidHigh, zxidLow } = packet;
     const zxid = zxidOfParts(zxidHigh, zxidLow);
     const to = sidAt(socket.remoteAddress);
@@ -185,7 +202,7 @@ export class PeerTap {
     switch (type) {
       case PacketType.leaderInfo: {
         telling.epoch = zxidHigh;
-        this.#proposed.set(zxidHigh, sid);
+        if (!isRelay) this.#proposed.set(zxidHigh, sid);
         if (history.acceptedEpoch < zxidHigh) {
           this.#fail(sid, `leads epoch ${zxidHigh}, durable is ${history.acceptedEpoch}`);
         }
@@ -207,7 +224,7 @@ export class PeerTap {
     }
   }
 
-  #onLearnerSays(speaker: Voter, socket: SimSocket, packet: PacketView): void {
+  #onLearnerSays(speaker: Voter, socket: SimSocket, packet: PacketView, isRelay: boolean): void {
     const { sid, history } = speaker;
     const { type, zxidHigh, zxidLow, bytes, dataStart, dataEnd } = packet;
     const zxid = zxidOfParts(zxidHigh, zxidLow);
@@ -224,7 +241,7 @@ export class PeerTap {
       case PacketType.ackEpoch:
         this.#onPromise(
           speaker,
-          to,
+          isRelay ? null : to,
           telling.epoch,
           zxid,
           currentEpochIn(bytes, dataStart, dataEnd),
@@ -243,17 +260,27 @@ export class PeerTap {
     }
   }
 
-  #onPromise({ sid, history }: Voter, to: number, epoch: number, end: Zxid, current: number): void {
+  /** `to` null: to somebody who leads nobody. */
+  #onPromise(
+    { sid, history }: Voter,
+    to: number | null,
+    epoch: number,
+    end: Zxid,
+    current: number,
+  ): void {
     if (history.acceptedEpoch < epoch) {
       this.#fail(sid, `promises epoch ${epoch}, durable is ${history.acceptedEpoch}`);
     }
-    if (!history.covers(end)) {
+    // whoever asks for a snapshot shows what nobody has
+    const isAsking = current === -1 && end === ASKS_FOR_SNAPSHOT;
+    if (!isAsking && !history.covers(end)) {
       this.#fail(sid, `promises with ${formatZxid(end)}, durable is ${formatZxid(history.end)}`);
     }
     if (current === -1) return;
     if (history.currentEpoch < current) {
       this.#fail(sid, `promises with current epoch ${current}, durable is ${history.currentEpoch}`);
     }
+    if (to === null) return;
     const other = this.#promises.get(`${sid} ${epoch}`);
     if (other !== undefined && other !== to) {
       this.#parts.fail('S22', `${sid} promises epoch ${epoch} to ${to}, and did to ${other}`);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ensembleMutants } from './mutants.js';
+import { reconfigMutants } from './reconfig-mutants.js';
 import { runEnsembleSeed } from './run.js';
+import { sessionMutants } from './session-mutants.js';
 
 test('fifteen seeds keep every promise', async () => {
   let txns = 0;
@@ -24,7 +26,7 @@ test('a seed gives the same run twice, whatever ran in between and whoever reads
   assert.ok(lines.length > 100);
 });
 
-for (const { name, seed, make } of ensembleMutants) {
+for (const { name, seed, make } of [...ensembleMutants, ...reconfigMutants, ...sessionMutants]) {
   test(`a mutant is found: ${name}`, async () => {
     const { violation } = await runEnsembleSeed({ seed, sabotage: make() });
     assert.notEqual(violation, null);

@@ -6,18 +6,19 @@
  */
 import { SeededRandom } from '../../base/random.js';
 import type { LogFields } from '../../ports/logger.js';
-import { formatZxid, zxidOfParts, type Zxid } from '../../protocol/zxid.js';
-import type { Server } from '../../server/server.js';
+import { formatZxid } from '../../protocol/zxid.js';
+import { configText } from '../../server/ensemble/config-text.js';
 import { StartError } from '../../storage/start-error.js';
 import type { Tree } from '../../tree/tree.js';
 import type { RoleName } from '../../zab/ready.js';
 import { checkHistory, type Recovery } from '../checker.js';
 import { SimClient } from '../client.js';
 import { Timeline } from '../clock.js';
-import { differenceOf, dumpTree } from '../dump.js';
+import { differenceOf, shared } from '../dump.js';
 import { addressOf } from '../faults.js';
 import { History, type Violation } from '../history.js';
-import { SimNetwork, type SimSocket, type Tap } from '../network.js';
+import { configPath } from '../model.js';
+import { SimNetwork } from '../network.js';
 import { goodLink } from '../parameters.js';
 import type { RunResult } from '../run.js';
 import { drained, recoverAlone } from '../scratch.js';
@@ -25,16 +26,30 @@ import { ServerTap } from '../server-tap.js';
 import { Trace } from '../trace.js';
 import { Chronicle } from './chronicle.js';
 import { EnsembleFaults } from './faults.js';
-import { clientPort, drawEnsemble, hostOf, sidAt, type EnsembleParameters } from './parameters.js';
+import {
+  clientPort,
+  drawEnsemble,
+  hostOf,
+  sidAt,
+  type EnsembleParameters,
+  furnished,
+} from './parameters.js';
+import { Operator } from './operator.js';
+import { clientsOnly, shrinkWalks, stateOf, zxidOf } from './glances.js';
 import { PeerTap } from './peer-tap.js';
+import { Stage, type Script } from './stage.js';
 import { SimMember, type EnsembleSabotage } from './sim-member.js';
 
 export interface EnsembleRunOptions {
   readonly seed: number;
   readonly sabotage?: EnsembleSabotage;
   readonly sink?: (line: string) => void;
+  /** Played in place of what the seed would let go wrong. */
+  readonly script?: Script;
 }
 
+/** No scenario waits longer for one thing. */
+const PATIENCE_MS = 120_000;
 const WALL_MS = 1_800_000_000_000;
 
 /** Runs a seed to its end, or to the first broken promise. */
@@ -59,7 +74,9 @@ class EnsembleRun {
   readonly #peerTap: PeerTap;
   readonly #members: SimMember[];
   readonly #faults: EnsembleFaults;
+  readonly #stage: Stage;
   readonly #clients: SimClient[];
+  readonly #operator: Operator | null;
   readonly #states: Recovery[] = [];
   readonly #announced = new Set<bigint>();
   readonly #listening = new WeakSet<Tree>();
@@ -73,7 +90,9 @@ class EnsembleRun {
     this.#trace = new Trace(this.#timeline, options.sink ?? null);
     this.#random = new SeededRandom(options.seed);
     const drawn = drawEnsemble(options.seed, this.#fork());
-    const parameters = options.sabotage?.tune?.(drawn) ?? drawn;
+    // mutants have seeds of their own, from before all of that was drawn
+    const parameters =
+      options.sabotage === undefined ? furnished(drawn) : (options.sabotage.tune?.(drawn) ?? drawn);
     this.#parameters = parameters;
     const fail = (invariant: string, message: string): void => {
       this.#fail(invariant, message);
@@ -83,7 +102,8 @@ class EnsembleRun {
       return sidAt(from) > 0 ? parameters.link : parameters.clientLink;
     });
     this.#chronicle = new Chronicle({
-      voters: () => this.#members.slice(0, parameters.voterCount),
+      servers: () => this.#members,
+      config: parameters.configs[0]!.ensemble,
       nowMs: () => this.#timeline.nowMs,
       fail,
     });
@@ -97,7 +117,16 @@ class EnsembleRun {
       parameters,
       members: () => this.#members,
     });
+    this.#stage = new Stage({
+      timeline: this.#timeline,
+      network: this.#network,
+      faults: this.#faults,
+      chronicle: this.#chronicle,
+      members: () => this.#members,
+      fail,
+    });
     this.#clients = this.#makeClients(fail);
+    this.#operator = this.#makeOperator(fail);
   }
 
   async run(): Promise<RunResult> {
@@ -111,15 +140,28 @@ class EnsembleRun {
   }
 
   async #play(): Promise<void> {
-    for (const member of this.#members) {
+    const starters = this.#options.script === undefined ? this.#members : [];
+    for (const member of starters) {
       this.#timeline.after(this.#random.chance(0.7) ? 0 : 2000 * this.#random.fraction(), () => {
         this.#faults.start(member);
       });
     }
     for (const client of this.#clients) client.start();
-    await this.#advance(this.#parameters.safetyMs, () => false);
+    const { script } = this.#options;
+    if (script !== undefined) await this.#perform(script);
+    else await this.#advance(this.#parameters.safetyMs, () => false);
     if (this.#violation === null) await this.#live();
     if (this.#violation === null) await this.#end();
+  }
+
+  async #perform(script: Script): Promise<void> {
+    for (const { what, isOver, work } of script(this.#stage)) {
+      await work;
+      const hasCome = await this.#advance(this.#timeline.nowMs + PATIENCE_MS, isOver, 1);
+      if (hasCome) continue;
+      if (this.#violation === null) this.#fail('scenario', `it never came to this: ${what}`);
+      return;
+    }
   }
 
   // ------------------------------------------------------------------ the world
@@ -139,7 +181,7 @@ class EnsembleRun {
       random: this.#fork(),
       network: this.#network,
       trace: this.#trace,
-      clientTap: clientsOnly(new ServerTap(this.#timeline, this.#chronicle, fail)),
+      clientTap: clientsOnly(new ServerTap(this.#timeline, this.#witness, fail)),
       peerTap: this.#peerTap,
       config,
       pace,
@@ -147,7 +189,7 @@ class EnsembleRun {
       sabotage: this.#options.sabotage ?? {},
       onRecord: this.#chronicle.onRecord,
       diskLatencyMs: (call) => this.#faults.diskLatencyMs(call),
-      faultOf: (call) => this.#faults.diskFault(call),
+      faultOf: (call) => this.#stage.diskFault(sid, call) ?? this.#faults.diskFault(call),
       fail,
       onState: (member, state) => {
         this.#onState(member, state);
@@ -155,13 +197,47 @@ class EnsembleRun {
       onSettled: (member) => {
         this.#checkEpochs(member);
       },
+      onWiped: (wiped) => {
+        this.#epochs.delete(wiped.sid);
+        this.#peerTap.onWiped(wiped.sid);
+      },
       onExit: (member) => {
         this.#faults.restartLater(member);
       },
-      onMark: (_member, mark, fields) => {
+      onMark: (marked, mark, fields) => {
         this.#onMark(mark, fields);
+        this.#stage.onMark(marked.sid, mark, fields);
+        if (mark === 'a configuration is in force') this.#operator?.check(marked);
       },
+      configStoreOf: (member) => this.#operator?.storeOf(member) ?? null,
     });
+  }
+
+  #makeOperator(fail: (invariant: string, message: string) => void): Operator | null {
+    const { reconfigMs: meanMs, configs } = this.#parameters;
+    if (meanMs === Infinity) return null;
+    const [timeline, trace, random] = [this.#timeline, this.#trace, this.#fork()];
+    const members = configs[0]!.ensemble;
+    return new Operator({
+      ...{ timeline, trace, random, meanMs, members, fail },
+      servers: () => this.#members,
+    });
+  }
+
+  /** What may be told to clients: of sessions that no transaction makes, the log knows nothing. */
+  get #witness(): ConstructorParameters<typeof ServerTap>[1] {
+    const chronicle = this.#chronicle;
+    const isLocal = this.#hasLocalSessions;
+    return {
+      get durableZxid() {
+        return chronicle.durableZxid;
+      },
+      hasSession: (id) => isLocal || chronicle.hasSession(id),
+    };
+  }
+
+  get #hasLocalSessions(): boolean {
+    return this.#parameters.configs.some(({ ensemble }) => ensemble.localSessionsEnabled);
   }
 
   #makeClients(fail: (invariant: string, message: string) => void): SimClient[] {
@@ -195,6 +271,7 @@ class EnsembleRun {
     this.#trace.note('T', 'run', 'faults end');
     this.#isCalm = true;
     this.#faults.stop();
+    this.#operator?.restore();
     for (const link of [...this.#network.links()]) this.#network.reset(link);
     for (const member of this.#members) {
       member.spare();
@@ -216,6 +293,7 @@ class EnsembleRun {
   }
 
   #describeUnsettled(): string {
+    if (this.#operator?.isRestored === false) return 'the first configuration is not back';
     const idle = this.#members.filter(({ member }) => member?.server?.isServing !== true);
     if (idle.length > 0) return `${idle.map(({ name }) => name).join()} do not serve`;
     const leaders = this.#members.filter(({ isLeading }) => isLeading);
@@ -234,6 +312,9 @@ class EnsembleRun {
     for (const { name, member } of this.#members) {
       const server = member?.server;
       if (server === undefined || server === null) return `${name} does not serve`;
+      for (const session of server.replica.localSessions?.tracker.all() ?? []) {
+        if (!living.has(session.id)) return `${name} has not expired session ${session.id}`;
+      }
       const zxid = zxidOf(server.tree);
       if (this.#chronicle.positionOf(zxid) !== this.#chronicle.txns.length) {
         return `${name} is at ${formatZxid(zxid)}, committed is ${formatZxid(this.#chronicle.last)}`;
@@ -282,7 +363,13 @@ class EnsembleRun {
       base: 0n,
       positionOf: (zxid) => this.#chronicle.positionOf(zxid),
       mayLag: true,
-      options: { skipAcl: config.skipAcl, extendedTypes: config.extendedTypesEnabled },
+      hasLocalSessions: this.#hasLocalSessions,
+      options: {
+        skipAcl: config.skipAcl,
+        extendedTypes: config.extendedTypesEnabled,
+        configText: configText(config.ensemble),
+        isReconfigured: this.#operator !== null,
+      },
       recoveries: this.#states,
       announced: this.#announced,
       minTimeoutMs: config.minSessionTimeoutMs,
@@ -302,17 +389,18 @@ class EnsembleRun {
       const state = stateOf(server, starts);
       this.#states.push(state);
       first ??= { name, state };
-      const difference = differenceOf(first.state.dump, first.name, state.dump, name);
+      const [one, other] = [shared(first.state.dump), shared(state.dump)];
+      const difference = differenceOf(one, first.name, other, name);
       if (difference !== null) this.#fail('S21', difference);
     }
   }
 
   // ------------------------------------------------------------------ time
 
-  async #advance(untilMs: number, isEnough: () => boolean): Promise<boolean> {
+  async #advance(untilMs: number, isEnough: () => boolean, every = 256): Promise<boolean> {
     const timeline = this.#timeline;
     for (let steps = 0; this.#violation === null; steps++) {
-      if (steps % 256 === 0 && isEnough()) return true;
+      if (steps % every === 0 && isEnough()) return true;
       if (!timeline.step(untilMs)) return isEnough();
       if (timeline.mustDrain) {
         timeline.mustDrain = false;
@@ -331,8 +419,18 @@ class EnsembleRun {
     const { tree } = server;
     if (state === 'leading') this.#chronicle.onLeading(member, tree.lastZxidHigh);
     else this.#chronicle.onLearning(member, zxidOf(tree));
+    this.#checkConfig(member, tree);
     this.#listenTo(member, tree);
     this.#states.push(stateOf(server, member.starts));
+  }
+
+  /** Every server shows the configuration, whatever the znode held before. */
+  #checkConfig({ name, member }: SimMember, tree: Tree): void {
+    const shown = tree.data(tree.findPath(configPath)) ?? new Uint8Array(0);
+    const own = member?.membership.inForce.text;
+    const due = own ?? configText(this.#parameters.configs[0]!.ensemble);
+    if (new TextDecoder().decode(shown) === due) return;
+    this.#fail('S21', `${name} does not show clients the configuration`);
   }
 
   /** Every transaction that is applied while clients are served. */
@@ -361,7 +459,10 @@ class EnsembleRun {
       this.#fail('S16', `the epochs of ${member.name}: ${told}`);
     }
     // whoever votes alone leads without a word
-    if (current > before.current && this.#parameters.voterCount > 1)
+    const voters = member.member?.membership.inForce.quorum.voters.size;
+    // while it starts nobody knows, where that may change, how many vote
+    const unknown = this.#operator === null ? this.#parameters.voterCount : 1;
+    if (current > before.current && (voters ?? unknown) > 1)
       this.#peerTap.onCurrentEpoch(member, current);
   }
 
@@ -395,52 +496,11 @@ class EnsembleRun {
       txns: this.#chronicle.txns.length,
       starts: this.#members.reduce((sum, { starts }) => sum + starts, 0),
       probes: 0,
-      hits: new Map([...this.#faults.hits, ['epochs', this.#chronicle.epochs]]),
+      hits: new Map([
+        ...this.#faults.hits,
+        ['epochs', this.#chronicle.epochs],
+        ['configurations', this.#operator?.changes ?? 0],
+      ]),
     };
   }
-}
-
-function zxidOf(tree: Tree): Zxid {
-  return zxidOfParts(tree.lastZxidHigh, tree.lastZxidLow);
-}
-
-function stateOf({ tree, sessions }: Server, startNumber: number): Recovery {
-  const living: [bigint, number][] = [];
-  for (const session of sessions.all()) {
-    if (session.isEstablished) living.push([session.id, session.timeoutMs]);
-  }
-  return { zxid: zxidOf(tree), dump: dumpTree(tree, living), startNumber };
-}
-
-/** What crosses the other ports is no client's. */
-function clientsOnly(tap: Tap): Tap {
-  const isMeant = (socket: SimSocket): boolean => socket.localPort === clientPort;
-  return {
-    onOpen: (socket) => {
-      if (isMeant(socket)) tap.onOpen(socket);
-    },
-    onWrite: (socket, bytes, start, end) => {
-      if (isMeant(socket)) tap.onWrite(socket, bytes, start, end);
-    },
-    onArrival: (socket, byteCount) => {
-      if (isMeant(socket)) tap.onArrival(socket, byteCount);
-    },
-    onRead: (socket) => {
-      if (isMeant(socket)) tap.onRead(socket);
-    },
-    onGone: (socket) => {
-      if (isMeant(socket)) tap.onGone(socket);
-    },
-  };
-}
-
-/** Trees are small here: their walks must give way all the same. */
-function shrinkWalks(tree: Tree, nodesMax: number): void {
-  const walk = tree.walk.bind(tree);
-  tree.walk = () => {
-    const started = walk();
-    const step = started.step.bind(started);
-    started.step = (visit, budgetNodes) => step(visit, Math.min(budgetNodes, nodesMax));
-    return started;
-  };
 }

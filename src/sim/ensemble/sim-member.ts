@@ -7,6 +7,7 @@ import type { Clock } from '../../ports/clock.js';
 import type { LogFields, Logger } from '../../ports/logger.js';
 import type { ServerConfig } from '../../server/config/config.js';
 import { Member } from '../../server/ensemble/member.js';
+import type { ConfigStore } from '../../server/ensemble/membership.js';
 import type { ServerWorld } from '../../server/server.js';
 import { StartError } from '../../storage/start-error.js';
 import type { RoleName } from '../../zab/ready.js';
@@ -52,9 +53,12 @@ export interface SimMemberParts {
   readonly onState: (member: SimMember, state: RoleName | 'looking') => void;
   /** Something became durable. */
   readonly onSettled: (member: SimMember) => void;
+  readonly onWiped: (member: SimMember) => void;
   /** The process ended by itself. */
   readonly onExit: (member: SimMember, reason: string) => void;
   readonly onMark: (member: SimMember, mark: string, fields: LogFields) => void;
+  /** Null: configurations stay as they are. */
+  readonly configStoreOf: (member: SimMember) => ConfigStore | null;
 }
 
 const LAST_TURNS_MS = 20;
@@ -73,6 +77,12 @@ export class SimMember {
   #wallOffsetMs: number;
   #isRetired = false;
   starts = 0;
+  /** What its configuration's files say. */
+  readonly configs: { before: string | null; inForce: string | null; next: string | null } = {
+    before: null,
+    inForce: null,
+    next: null,
+  };
 
   constructor(parts: SimMemberParts) {
     this.#parts = parts;
@@ -97,6 +107,10 @@ export class SimMember {
 
   get isRunning(): boolean {
     return this.#process !== null;
+  }
+
+  get config(): ServerConfig {
+    return this.#parts.config;
   }
 
   get image(): DiskImage {
@@ -185,6 +199,15 @@ export class SimMember {
     }
   }
 
+  /** Its disk is replaced by an empty one; whoever runs on it is killed. */
+  wipe(): void {
+    this.kill('process');
+    this.#parts.trace.note('F', this.name, 'is wiped');
+    this.#image = new DiskImage();
+    this.history.wipe(this.#image);
+    this.#parts.onWiped(this);
+  }
+
   /** Dies in the middle of its work: at the n-th call to the disk from now. */
   killAtDiskCall(calls: number, kind: KillKind): void {
     this.#dieAtCall = { left: calls, kind };
@@ -238,6 +261,7 @@ export class SimMember {
       crypto: simCrypto(random),
       logger: this.#loggerOf(process),
       fraction: () => random.fraction(),
+      configStore: this.#parts.configStoreOf(this),
       environment: () => [],
       fileDescriptors: () => null,
       onFatal: (error) => {

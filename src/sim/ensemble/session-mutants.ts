@@ -1,0 +1,58 @@
+/**
+ * Bugs put back in (see mutants.ts) of sessions that one server keeps to itself, and of followers that
+ * serve observers.
+ */
+import { LocalSessions } from '../../server/local-sessions.js';
+import { ObserverMaster } from '../../server/ensemble/observer-master.js';
+import { SessionTracker } from '../../session/tracker.js';
+import { replacing, type EnsembleMutant } from './mutants.js';
+import { furnished, reconfigurable, type EnsembleParameters } from './parameters.js';
+import type { EnsembleSabotage } from './sim-member.js';
+
+/** Both are there, and clients come and go. */
+function withGuests(sabotage: EnsembleSabotage): EnsembleSabotage {
+  const tune = (drawn: EnsembleParameters): EnsembleParameters =>
+    furnished(
+      reconfigurable({
+        ...drawn,
+        hasLocalSessions: true,
+        hasObserverMasters: true,
+        reconfigMs: Infinity,
+      }),
+    );
+  return { ...sabotage, tune };
+}
+
+export const sessionMutants: readonly EnsembleMutant[] = [
+  {
+    name: 'a leader takes what is asked in a session that has ended for a local session of elsewhere',
+    seed: 22,
+    make: () => withGuests(replacing(SessionTracker, () => ({ hasEnded: () => false }))),
+  },
+  {
+    name: 'a local session goes on after its end',
+    seed: 45,
+    make: () =>
+      withGuests(
+        replacing(LocalSessions, () => ({
+          end() {
+            // nobody is told
+          },
+        })),
+      ),
+  },
+  {
+    name: 'a follower does not tell observers that are not up to date yet',
+    seed: 28,
+    make: () => {
+      let count = 0;
+      return withGuests(
+        replacing(ObserverMaster, (original) => ({
+          onApplied(range) {
+            if (++count % 7 > 0) original.onApplied.call(this, range);
+          },
+        })),
+      );
+    },
+  },
+];

@@ -1,0 +1,183 @@
+/**
+ * An ensemble on which a scenario is played: a story told step by step, each step waiting for what the
+ * one before it leads to. What goes wrong is what the scenario says and nothing else; what is judged
+ * is judged as in every other run (run.ts).
+ */
+import type { LogFields } from '../../ports/logger.js';
+import type { Timeline } from '../clock.js';
+import { SimDisk, type DiskCall, type DiskFault } from '../disk.js';
+import type { SimNetwork } from '../network.js';
+import type { KillKind } from '../sim-server.js';
+import type { Chronicle } from './chronicle.js';
+import type { EnsembleFaults } from './faults.js';
+import { snapshotAlone } from '../scratch.js';
+import { hostOf } from './parameters.js';
+import type { SimMember } from './sim-member.js';
+
+/** What a scenario waits for, in words, and whether it has come. */
+export interface Wait {
+  readonly what: string;
+  readonly isOver: () => boolean;
+  /** Of an operator, while time stands still. */
+  readonly work?: Promise<void>;
+}
+
+export type Script = (stage: Stage) => Generator<Wait, void>;
+
+interface StageParts {
+  readonly timeline: Timeline;
+  readonly network: SimNetwork;
+  readonly faults: EnsembleFaults;
+  readonly chronicle: Chronicle;
+  members(): readonly SimMember[];
+  readonly fail: (invariant: string, message: string) => void;
+}
+
+const LONG_MS = 600_000;
+
+export class Stage {
+  readonly #parts: StageParts;
+  readonly #said: { readonly sid: number; readonly text: string }[] = [];
+  /** Servers whose disk refuses the next flush of the log. */
+  readonly #broken = new Set<number>();
+
+  constructor(parts: StageParts) {
+    this.#parts = parts;
+  }
+
+  get members(): readonly SimMember[] {
+    return this.#parts.members();
+  }
+
+  member(sid: number): SimMember {
+    const member = this.members[sid - 1];
+    if (member === undefined) throw new RangeError(`there is no server ${sid}`);
+    return member;
+  }
+
+  /** Committed transactions. */
+  get txns(): number {
+    return this.#parts.chronicle.txns.length;
+  }
+
+  /** Who leads, as far as the server itself knows; 0: nobody. */
+  get leader(): number {
+    return this.members.find(({ isLeading }) => isLeading)?.sid ?? 0;
+  }
+
+  start(...sids: readonly number[]): void {
+    for (const sid of sids) this.member(sid).start();
+  }
+
+  kill(sid: number, kind: KillKind = 'process'): void {
+    this.member(sid).kill(kind);
+  }
+
+  wipe(sid: number): void {
+    this.member(sid).wipe();
+  }
+
+  /** What it says reaches no other server; it hears them. */
+  gag(sid: number, forMs = LONG_MS): void {
+    for (const other of this.members) if (other.sid !== sid) this.gagTowards(sid, other.sid, forMs);
+  }
+
+  gagTowards(sid: number, other: number, forMs = LONG_MS): void {
+    this.#parts.faults.cut(sid, other, 0, this.#parts.timeline.nowMs + forMs);
+  }
+
+  /** What was cut is whole again; connections that stood still are reset. */
+  heal(): void {
+    const { faults, network } = this.#parts;
+    faults.heal();
+    for (const link of [...network.links()]) network.reset(link);
+  }
+
+  /** All connections between the two break. */
+  hangUp(a: number, b: number): void {
+    const { network } = this.#parts;
+    const hosts = [hostOf(a), hostOf(b)];
+    for (const link of [...network.links()]) {
+      const { localAddress, remoteAddress } = link.near;
+      if (hosts.includes(localAddress) && hosts.includes(remoteAddress)) network.reset(link);
+    }
+  }
+
+  /** The next flush of its log fails. */
+  breakDisk(sid: number): void {
+    this.#broken.add(sid);
+  }
+
+  diskFault(sid: number, call: DiskCall): DiskFault | null {
+    if (call.name !== 'flush' || !this.#broken.delete(sid)) return null;
+    return { kind: 'error', code: 'EIO' };
+  }
+
+  onMark(sid: number, mark: string, fields: LogFields): void {
+    const more = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
+    this.#said.push({ sid, text: [mark, ...more].join(' ') });
+  }
+
+  /** How often a server (0: any) has logged this. */
+  count(sid: number, text: string): number {
+    return this.#said.filter((one) => (sid === 0 || one.sid === sid) && one.text.includes(text))
+      .length;
+  }
+
+  /** While it is down: a snapshot of all that its log holds, and no older one is left unless `keeps`. */
+  snapshotOf(sid: number, keeps: boolean): Wait {
+    const member = this.member(sid);
+    const work = snapshotAlone(member.image, member.config, keeps);
+    return { what: 'a snapshot', isOver: () => true, work };
+  }
+
+  /** While it is down: no log is left, only its snapshots. */
+  loseLogs(sid: number): void {
+    const { image, config } = this.member(sid);
+    const disk = new SimDisk({ image });
+    const directory = `${config.dataLogDir}/version-2`;
+    for (const { name } of disk.listNow(directory)) {
+      if (name.startsWith('log.')) disk.unlinkNow(`${directory}/${name}`);
+    }
+    disk.syncDirectoryNow(directory);
+  }
+
+  /** The server that logged this last; 0: none did. */
+  lastToSay(text: string): number {
+    return this.#said.findLast((one) => one.text.includes(text))?.sid ?? 0;
+  }
+
+  fail(message: string): void {
+    this.#parts.fail('scenario', message);
+  }
+
+  // ------------------------------------------------------------------ what to wait for
+
+  until(what: string, isOver: () => boolean): Wait {
+    return { what, isOver };
+  }
+
+  forMs(ms: number): Wait {
+    const { timeline } = this.#parts;
+    const untilMs = timeline.nowMs + ms;
+    return { what: 'time', isOver: () => timeline.nowMs >= untilMs };
+  }
+
+  serving(...sids: readonly number[]): Wait {
+    const serves = (sid: number): boolean => this.member(sid).member?.server?.isServing === true;
+    return { what: `${sids.join()} serve`, isOver: () => sids.every(serves) };
+  }
+
+  written(more: number): Wait {
+    const due = this.txns + more;
+    return { what: `${more} transactions more`, isOver: () => this.txns >= due };
+  }
+
+  logged(sid: number, text: string): Wait {
+    const before = this.count(sid, text);
+    return {
+      what: `server ${sid} logs "${text}"`,
+      isOver: () => this.count(sid, text) > before,
+    };
+  }
+}
