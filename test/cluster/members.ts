@@ -24,15 +24,30 @@ const shared: Readonly<Record<string, string>> = {
   maxSessionTimeout: '60000',
 };
 
+/** Where one of the servers is, when it has a network of its own. */
+export interface Place {
+  readonly host: string;
+  readonly clientPort: number;
+  readonly quorumPort: number;
+  readonly electionPort: number;
+  /** What its process is started through, to be there. */
+  readonly through: readonly string[];
+}
+
 export interface MembersOptions {
   readonly purpose: string;
   readonly config?: Readonly<Record<string, string>>;
   readonly properties?: Readonly<Record<string, string>>;
+  /** Servers that do not vote. */
+  readonly observers?: readonly number[];
+  /** Of server 1, 2, …; without, all are on this machine's own address, on ports that are free. */
+  readonly places?: readonly Place[];
 }
 
 interface Member {
   readonly sid: number;
-  readonly port: number;
+  readonly address: Address;
+  readonly through: readonly string[];
   readonly dataDir: string;
   kind: Kind;
   server: ServerProcess | null;
@@ -60,12 +75,18 @@ export class Members {
   }
 
   async #add(sid: number, kind: Kind): Promise<void> {
-    const port = await steadyPort();
-    this.#lines[`server.${sid}`] = `127.0.0.1:${await steadyPort()}:${await steadyPort()}`;
+    const place = this.#options.places?.[sid - 1] ?? (await placeHere());
+    const { host, clientPort, quorumPort, electionPort, through } = place;
+    const role = this.#options.observers?.includes(sid) === true ? ':observer' : '';
+    this.#lines[`server.${sid}`] = `${host}:${quorumPort}:${electionPort}${role}`;
     const dataDir = join(this.home, String(sid));
     mkdirSync(dataDir);
     writeMyid(dataDir, sid);
-    this.#members.set(sid, { sid, port, dataDir, kind, server: null, isExpectedToEnd: false });
+    // the ensemble is new: it begins before all of its servers are there
+    writeFileSync(join(dataDir, 'initialize'), '');
+    const address = { host, port: clientPort };
+    const state = { kind, server: null, isExpectedToEnd: false };
+    this.#members.set(sid, { sid, address, through, dataDir, ...state });
   }
 
   get sids(): number[] {
@@ -73,7 +94,7 @@ export class Members {
   }
 
   addressOf(sid: number): Address {
-    return { host: '127.0.0.1', port: this.#member(sid).port };
+    return this.#member(sid).address;
   }
 
   kindOf(sid: number): Kind {
@@ -89,7 +110,8 @@ export class Members {
     const member = this.#member(sid);
     const options: ServerOptions = {
       dataDir: member.dataDir,
-      port: member.port,
+      ...member.address,
+      through: member.through,
       config: { ...shared, ...this.#options.config, ...this.#lines },
       properties: this.#options.properties ?? {},
     };
@@ -230,6 +252,13 @@ export class Members {
     if (member === undefined) throw new Error(`no server ${sid}`);
     return member;
   }
+}
+
+async function placeHere(): Promise<Place> {
+  const clientPort = await steadyPort();
+  const quorumPort = await steadyPort();
+  const electionPort = await steadyPort();
+  return { host: '127.0.0.1', clientPort, quorumPort, electionPort, through: [] };
 }
 
 function writeMyid(dataDir: string, sid: number): void {

@@ -42,7 +42,7 @@ export class Session {
   async connect(address: Address, waitMs = HANDSHAKE_MS): Promise<Connected> {
     const earlier = this.#client;
     this.drop();
-    const client = await TestClient.open(address).catch(() => null);
+    const client = await TestClient.open(address, waitMs).catch(() => null);
     if (client === null) return 'refused';
     const timer = setTimeout(() => {
       client.destroy();

@@ -31,6 +31,8 @@ export interface WriterWorld {
   readonly contended: Contended;
   readonly problems: string[];
   readonly sessionTimeoutMs: number;
+  /** Called for each write that was acknowledged, with its zxid. */
+  acknowledged?(zxid: bigint, what: string): void;
 }
 
 export class Writer {
@@ -142,6 +144,7 @@ export class Writer {
     if (reply === null) return 'unknown';
     if (reply.err === 0) {
       this.ledger.doneCount++;
+      this.#world.acknowledged?.(reply.zxid, `${what} of ${this.ledger.directory}`);
       return 'done';
     }
     this.#world.problems.push(`${what} was answered with ${reply.err}`);

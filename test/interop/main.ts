@@ -1,6 +1,6 @@
 /**
- * `node build/test/interop/main.js [--target apache|zabra] [names…]`: real clients, written by
- * others, against a server process. Everything is installed by code into `.cache`; what this machine
+ * `node build/test/interop/main.js [--target apache|zabra|ensemble] [names…]`: real clients,
+ * written by others, against a server process; of an ensemble, the leader is the one that is killed. Everything is installed by code into `.cache`; what this machine
  * cannot install is skipped, saying so.
  */
 import { parseArgs } from 'node:util';
@@ -8,8 +8,11 @@ import { MissingError } from '../support/machine.js';
 import { startOracle } from '../support/oracle.js';
 import type { ServerOptions, ServerProcess } from '../support/server-process.js';
 import { startZabra } from '../support/zabra-process.js';
+import { startEnsemble } from './ensemble-target.js';
 import type { Interop } from './program.js';
 import { programs } from './programs/index.js';
+
+const targets = ['apache', 'zabra', 'ensemble'];
 
 interface Tally {
   passed: number;
@@ -31,7 +34,8 @@ class Run implements Interop {
 
   async start(options: ServerOptions = {}): Promise<ServerProcess> {
     if (this.target === 'apache') return await this.startApache(options);
-    const server = await startZabra(options);
+    const start = this.target === 'ensemble' ? startEnsemble : startZabra;
+    const server = await start(options);
     this.#servers.push(server);
     return server;
   }
@@ -68,13 +72,14 @@ async function main(): Promise<number> {
   }
   const known = programs.map((program) => program.name);
   const unknown = positionals.filter((name) => !known.includes(name));
-  if (unknown.length > 0 || !['apache', 'zabra'].includes(values.target)) {
-    console.error(`usage: interop [--target apache|zabra] [--list] [${known.join('|')} …]`);
+  if (unknown.length > 0 || !targets.includes(values.target)) {
+    console.error(`usage: interop [--target ${targets.join('|')}] [--list] [${known.join('|')} …]`);
     return 2;
   }
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   for (const program of programs) {
     if (positionals.length > 0 && !positionals.includes(program.name)) continue;
+    if (values.target === 'ensemble' && !program.takesEnsembles) continue;
     const run = new Run(values.target, program.name, tally);
     const started = Date.now();
     const before = tally.passed;

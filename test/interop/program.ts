@@ -21,8 +21,15 @@ export interface Interop {
 export interface Program {
   readonly name: string;
   readonly about: string;
+  /** It can do with any server of an ensemble as well, the leader being killed. */
+  readonly takesEnsembles: boolean;
   /** Throws MissingError where the machine lacks something; then the program is skipped. */
   run(interop: Interop): Promise<void>;
+}
+
+/** What a client is given to connect to. */
+export function hostsOf({ host, port, connectString }: ServerProcess): string {
+  return connectString ?? `${host}:${port}`;
 }
 
 export interface Conversation {

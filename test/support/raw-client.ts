@@ -124,11 +124,17 @@ export class RawClient {
   static async open<T extends RawClient>(
     this: new (address: Address, socket: Socket) => T,
     address: Address,
+    /** Where nobody answers and nobody refuses; 0: as long as the system tries. */
+    waitMs = 0,
   ): Promise<T> {
     const socket = connect({ host: address.host, port: address.port, allowHalfOpen: true });
+    const timer =
+      waitMs === 0 ? undefined : setTimeout(() => socket.destroy(new Error('no answer')), waitMs);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
+    }).finally(() => {
+      clearTimeout(timer);
     });
     socket.setNoDelay(true);
     const client = new this(address, socket);

@@ -13,6 +13,10 @@ export interface ServerOptions {
   /** Holds version-2; a fresh temporary one when not given (removed by `dispose`). */
   readonly dataDir?: string;
   readonly port?: number;
+  /** Where clients find it: this machine's own address unless it runs in a network of its own. */
+  readonly host?: string;
+  /** A program with arguments that starts the server's own program, in a network of its own. */
+  readonly through?: readonly string[];
   /** Lines of zoo.cfg beside dataDir and clientPort; null leaves out one that has a default. */
   readonly config?: Readonly<Record<string, string | null>>;
   /** Given as -Dkey=value. */
@@ -28,6 +32,8 @@ export interface Exit {
 export interface ServerProcess {
   readonly host: string;
   readonly port: number;
+  /** All servers of an ensemble, as clients list them; without, there is only this one. */
+  readonly connectString?: string;
   /** 0 unless the configuration switches the AdminServer on. */
   readonly adminPort: number;
   readonly pid: number;
@@ -104,7 +110,7 @@ process.once('exit', () => {
 });
 
 class ChildServer implements ServerProcess {
-  readonly host = '127.0.0.1';
+  readonly host: string;
   readonly port: number;
   readonly adminPort: number;
   readonly pid: number;
@@ -127,6 +133,7 @@ class ChildServer implements ServerProcess {
     inherited: readonly string[],
   ) {
     this.#inherited = inherited;
+    this.host = options.host ?? '127.0.0.1';
     this.port = ports.client;
     this.adminPort = ports.admin;
     this.#launch = launch;
@@ -142,7 +149,12 @@ class ChildServer implements ServerProcess {
     const properties = merged({}, options.properties).map(([key, value]) => `-D${key}=${value}`);
     this.#logFile = join(this.#workDir, 'output.log');
     const output = openSync(this.#logFile, 'a');
-    this.#child = spawn(launch.program, launch.arguments(configFile, properties, this.#workDir), {
+    const [program = launch.program, ...args] = [
+      ...(options.through ?? []),
+      launch.program,
+      ...launch.arguments(configFile, properties, this.#workDir),
+    ];
+    this.#child = spawn(program, args, {
       stdio: ['ignore', output, output],
       cwd: this.#workDir,
       env: launch.env ?? process.env,

@@ -38,6 +38,8 @@ export async function startZabraEnsemble(
     const dataDir = isOurs ? (options.dataDir ?? own) : own;
     mkdirSync(dataDir, { recursive: true });
     writeFileSync(join(dataDir, 'myid'), `${sid}\n`);
+    // new servers: they vote before all others are there
+    writeFileSync(join(dataDir, 'initialize'), '');
     const config = { ...options.config, ...members };
     if (isOurs) return startZabra({ ...options, config, dataDir });
     return startZabra({

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   filesystemOf,
+  parseFailoverFigures,
   parseFanoutFigures,
   parseFigures,
   parseLoadFigures,
   parseResidentBytes,
+  parseServing,
   snapshotCounter,
 } from '../../bench/figures.js';
 
@@ -41,6 +43,19 @@ test('only finished snapshots count, by the counter of their zxid', () => {
   assert.equal(snapshotCounter('.snapshot.1f.tmp'), null);
   assert.equal(snapshotCounter('snapshot.1f.tmp'), null);
   assert.equal(snapshotCounter('log.1f'), null);
+});
+
+test('a loss of the leader has all of its times or it is an error', () => {
+  const line = '{"connectedMs":41.50,"newMs":38,"gapMs":42.1,"acknowledged":900,"reconnects":7}\n';
+  assert.deepEqual(parseFailoverFigures(line), { connectedMs: 41.5, newMs: 38, gapMs: 42.1 });
+  assert.throws(() => parseFailoverFigures(line.replace('newMs', 'news')), /no newMs/);
+});
+
+test('a server serves when it tells its role and what it knows', () => {
+  const text = 'Received: 1\nZxid: 0x20000000a\nMode: follower\nNode count: 7\n';
+  assert.deepEqual(parseServing(text), { role: 'follower', zxid: 0x2_0000_000an, znodes: 7 });
+  assert.equal(parseServing('This ZooKeeper instance is not currently serving requests\n'), null);
+  assert.equal(parseServing(text.replace('Zxid', 'Last zxid')), null);
 });
 
 test('a filesystem is that of the longest mount point above the path', () => {

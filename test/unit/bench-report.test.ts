@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { outstandingBound } from '../../bench/ensemble-rows.js';
 import { javaName } from '../../bench/machine-class.js';
 import { chooseRows, matrix, type Metric, type Row } from '../../bench/matrix.js';
 import { parseOptions } from '../../bench/options.js';
@@ -64,6 +65,41 @@ test('an aim of our own needs no Apache, one beside Apache does', () => {
   assert.equal(describeAim({ kind: 'ratioAtMost', bound: 1 / 3 }, metric), '<= 0.33x Apache');
 });
 
+test('a worst is the worst of all values of all rounds, and so is a p95', () => {
+  const results = new Results();
+  const slow = Array.from({ length: 10 }, (_, at) => 10 + at);
+  for (let round = 0; round < 5; round++) {
+    results.add('ens-kill', 'zabra', { newMs: round === 3 ? [...slow.slice(1), 201] : slow });
+  }
+  const [row, median] = rowAndMetric('ens-kill', 'newMs');
+  const [, p95] = rowAndMetric('ens-kill', 'newMsP95');
+  const [, worst] = rowAndMetric('ens-kill', 'newMsWorst');
+  assert.equal(results.value(row, 'zabra', median), 15);
+  assert.equal(results.value(row, 'zabra', p95), 19);
+  assert.equal(results.value(row, 'zabra', worst), 201);
+  assert.deepEqual(results.verdicts(row, median), [{ aim: '<= 80 ms', isReached: true }]);
+  assert.deepEqual(results.verdicts(row, worst), [{ aim: '<= 200 ms', isReached: false }]);
+  assert.equal(results.ratio(row, worst), null);
+  results.add('ens-kill', 'apache', { newMs: [402, 100] });
+  assert.equal(results.ratio(row, worst), 0.5);
+  const report = renderReport(subjectOf(results), null);
+  assert.match(report, /\| new session: worst, ms \| 402 \(of 2\) \| 201 \(of 50\) \| 0\.50 \|/);
+  assert.throws(() => {
+    results.add('ens-kill', 'zabra', { newMs: [1, Number.NaN] });
+  }, /newMs = 1, NaN/);
+  assert.throws(() => {
+    results.add('ens-kill', 'zabra', { newMsWorst: 1 });
+  }, /newMsWorst/);
+});
+
+test('what can be outstanding bounds what a slow disk lets through', () => {
+  assert.equal(outstandingBound({ flushUs: 100, roundTripUs: 60 }), 64 / 0.00216);
+  const [row, metric] = rowAndMetric('ens-fsync-2ms', 'share');
+  const results = new Results();
+  results.add('ens-fsync-2ms', 'zabra', { share: 90 });
+  assert.deepEqual(results.verdicts(row, metric), [{ aim: '>= 90 %', isReached: true }]);
+});
+
 test('figures that nobody asked for, or that are none, are refused', () => {
   const results = new Results();
   assert.throws(() => {
@@ -82,6 +118,8 @@ test('rows are chosen by part of their names; those of the machine always belong
   const chosen = chooseRows(['getdata', 'restart']);
   assert.ok(chosen.has('getData-4x64') && chosen.has('restart') && chosen.has('fdatasync'));
   assert.ok(!chosen.has('create-1x1'));
+  assert.ok(chooseRows(['create-6']).has('ens-create-64x1'));
+  assert.ok(!chooseRows(['create-64x1']).has('ens-create-64x1'));
   assert.throws(() => chooseRows(['nonsense']), /no row nonsense; rows: echo-1x1/);
 });
 
@@ -130,6 +168,22 @@ test('a report shows what is not reached and keeps what people wrote below it', 
   assert.match(again, /The disk bounds it\.\n$/);
   assert.match(again, /<= 90 MB: reached/);
   assert.equal(again.split(handMark).length, 2);
+});
+
+test('ensembles have a heading of their own, and a party without a figure a dash', () => {
+  const results = new Results();
+  results.add('ens-join', 'apache', { inSyncMs: 9000 });
+  results.add('ens-join', 'zabra', { inSyncMs: 3000, loopMs: 11 });
+  const report = renderReport(subjectOf(results), null);
+  assert.doesNotMatch(report, /^### One server$/m);
+  assert.match(
+    report,
+    /^### Three servers as one ensemble\n\n.+\n.+\n\| `ens-join` \| in sync, ms \| 9,000 \| 3,000 \|/m,
+  );
+  assert.match(report, /event loop, ms \| – \| 11\.0 \| – \| <= 10 ms: \*\*not reached\*\* \|/);
+  results.add('idle', 'apache', { rssMb: 100 });
+  const both = renderReport(subjectOf(results), null);
+  assert.match(both, /### One server\n[^#]+`idle`[^#]+### Three servers/);
 });
 
 test('the terminal gets the same tables without markup', () => {

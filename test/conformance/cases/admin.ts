@@ -108,10 +108,60 @@ const shapes: Record<string, Record<string, unknown>> = {
   stats: { ...serverStats, connections: [brief], secure_connections: [] },
   stat_reset: {},
   observers: { synced_observers: n, observers: [] },
-  voting_view: { current_config: {} },
   watch_summary: { num_connections: n, num_paths: n, num_total_watches: n },
-  zabstate: { voting: true, zabstate: s },
 };
+
+const address = {
+  empty: true,
+  all_addresses: [s],
+  wildcard_addresses: [s],
+  all_ports: [n],
+  all_host_strings: [s],
+  reachable_address: s,
+  all_reachable_addresses: [s],
+  all_reachable_addresses_or_all: [s],
+  reachable_or_one: s,
+  one: s,
+};
+const voter = {
+  server_addresses: [s],
+  election_addresses: [s],
+  client_address: s,
+  learner_type: s,
+};
+
+/** What a member of an ensemble answers differently, by command; a standalone server's beside it. */
+const memberShapes: Record<string, readonly [alone: object, member: (sids: number[]) => object]> = {
+  voting_view: [
+    { current_config: {} },
+    (sids) => ({ current_config: Object.fromEntries(sids.map((sid) => [sid, voter])) }),
+  ],
+  zabstate: [
+    { voting: true, zabstate: s },
+    () => ({
+      myid: n,
+      is_leader: true,
+      quorum_address: address,
+      election_address: address,
+      client_address: s,
+      voting: true,
+      last_zxid: s,
+      zab_epoch: n,
+      zab_counter: n,
+      zabstate: s,
+    }),
+  ],
+};
+
+/** Of the three that the suite starts, an observer's among three voters. */
+function votersOf(t: Trial): number[] {
+  return t.target.mode === 'observer' ? [2, 3, 4] : [1, 2, 3];
+}
+
+function shapeAt(t: Trial, command: string, shape: Record<string, unknown>): unknown {
+  const isStats = command === 'stats' || command === 'server_stats';
+  return isStats && t.target.mode === 'leader' ? { ...shape, proposal_stats: sizes } : shape;
+}
 
 const aliases: Record<string, string> = {
   crst: 'connection_stat_reset',
@@ -140,6 +190,7 @@ const aliases: Record<string, string> = {
 
 const all = [
   ...Object.keys(shapes),
+  ...Object.keys(memberShapes),
   ...['dump', 'environment', 'leader', 'monitor', 'restore', 'set_trace_mask', 'snapshot'],
   ...['system_properties', 'watches', 'watches_by_path'],
 ].sort();
@@ -157,8 +208,17 @@ export const adminCases = group(
         equal([status, type], [200, 'application/json'], 'status, content type');
         const { command: name, error, ...rest } = json;
         equal([name, error], [command, null], 'command, error');
-        equal(shapeOf(rest), shapeOf(shape), 'keys and types');
+        equal(shapeOf(rest), shapeOf(shapeAt(t, command, shape)), 'keys and types');
         equal(Object.keys(json).slice(-2), ['command', 'error'], 'command and error come last');
+      });
+    }
+
+    for (const [command, [alone, member]] of Object.entries(memberShapes)) {
+      test(command, async (t) => {
+        const shape = t.target.mode === 'standalone' ? alone : member(votersOf(t));
+        const { command: name, error, ...rest } = (await get(t, command)).json;
+        equal([name, error], [command, null], 'command, error');
+        equal(shapeOf(rest), shapeOf(shape), 'keys and types');
       });
     }
 
@@ -260,12 +320,22 @@ export const adminCases = group(
       );
     });
 
-    test('leader: not in a standalone server', async (t) => {
-      equal(
-        (await get(t, 'leader')).json,
-        { error: 'server is not initialized', command: 'leader' },
-        'answer',
-      );
+    test('leader: who leads, but in a standalone server', async (t) => {
+      const { json } = await get(t, 'leader');
+      if (t.target.mode === 'standalone') {
+        equal(json, { error: 'server is not initialized', command: 'leader' }, 'answer');
+        return;
+      }
+      const { leader_id: leader, ...rest } = json;
+      const isLeader = t.target.mode === 'leader';
+      const wanted = {
+        is_leader: isLeader,
+        leader_ip: '127.0.0.1',
+        command: 'leader',
+        error: null,
+      };
+      equal(rest, wanted, 'answer');
+      equal(leader === t.target.sid, isLeader, `leader_id: ${String(leader)}`);
     });
 
     test('environment and system_properties', async (t) => {

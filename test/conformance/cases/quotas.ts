@@ -138,6 +138,13 @@ export const enforcedQuotaCases = group(
       fails(refused, 'quotaExceeded');
       equal(refused.zxid, before.zxid + 1n, 'zxid');
       fails(await client.create(`${path}/a/c`), 'quotaExceeded', 'further down');
+      // counted where writes are prepared
+      if (t.target.mode === 'standalone' || t.target.mode === 'leader') {
+        const name = `zk_${t.path.slice(1)}_quota_exceeded_error_per_namespace`;
+        const [, count] =
+          new RegExp(`^${name}\\t(\\d+)$`, 'm').exec(await t.fourLetter('mntr')) ?? [];
+        equal(count, '2', name);
+      }
       ok(await client.create(`${t.path}/beside`), 'beside it');
       ok(await client.delete(`${path}/a`));
       ok(await client.create(`${path}/c`), 'after a delete');

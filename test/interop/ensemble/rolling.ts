@@ -1,6 +1,7 @@
 /**
  * Three servers of Apache's on their directories become ours one at a time, and Apache's again, while
- * clients write through all of them. Nobody loses what was acknowledged, nor a session.
+ * clients write through all of them, ours as well as Curator and kazoo with locks, ephemerals and
+ * watches. Nobody loses what was acknowledged, nor a session, a lock or an event.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect, type Subject } from '../../cluster/inspection.js';
@@ -8,6 +9,7 @@ import { Mayflies } from '../../cluster/mayfly.js';
 import { Members, tickMs, type Kind } from '../../cluster/members.js';
 import { Contended, Writer } from '../../cluster/writer.js';
 import { SeededRandom } from '../../conformance/differential/random.js';
+import { Companion } from './rolling-companion.js';
 import type { Tally } from './tally.js';
 
 const WRITERS = 3;
@@ -48,22 +50,27 @@ export async function rollingReplacement(seed: number, tally: Tally): Promise<vo
   const subject: Subject = { members, writers, contended, mayflies };
   const before = tally.failed;
   let running: Promise<void>[] = [];
+  const companions: Companion[] = [];
   const pause = async (): Promise<void> => {
     for (const writer of writers) writer.stop();
     await Promise.all(running);
+    running = [];
   };
   const look = async (what: string): Promise<void> => {
-    await pause();
+    await Promise.all([pause(), ...companions.map((companion) => companion.pause())]);
     await mayflies.end();
     const finding = await inspect(subject);
     tally.none(what, [...problems.splice(0), ...finding.problems]);
     await mayflies.hatch(world.servers);
     running = writers.map((writer) => writer.run());
+    await Promise.all(companions.map((companion) => companion.resume()));
   };
   try {
     await members.startAll();
     await members.untilAllServe();
     for (const writer of writers) await writer.prepare();
+    const hosts = world.servers.map(({ host, port }) => `${host}:${port}`).join(',');
+    companions.push(await Companion.curator(hosts), await Companion.kazoo(hosts));
     running = writers.map((writer) => writer.run());
     for (const kind of ['zabra', 'apache'] as const) {
       tally.begin(`rolling replacement by ${kind}`);
@@ -72,11 +79,13 @@ export async function rollingReplacement(seed: number, tally: Tally): Promise<vo
       );
     }
     await pause();
+    for (const companion of companions) await companion.end(tally);
     const acknowledged = writers.reduce((sum, { ledger }) => sum + ledger.doneCount, 0);
     console.log(`rolling replacement, there and back: ${acknowledged} acknowledged writes`);
     tally.check('writes were acknowledged', acknowledged > 1000, true);
   } finally {
     await pause();
+    for (const companion of companions) companion.kill();
     for (const { session } of writers) session.drop();
     const isKept = tally.failed > before;
     await members.dispose(isKept);

@@ -17,7 +17,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** Produces and consumes 10,000 records through a broker whose ZooKeeper is killed half way. */
+/** Produces and consumes 10,000 records through a broker whose ZooKeeper is killed half way, while records go on. */
 public final class KafkaProgram {
     private static final int RECORDS = 10_000;
     private static String broker;
@@ -77,6 +77,7 @@ public final class KafkaProgram {
     }
 
     private static void produce(int from, int to, Runnable middle) throws Exception {
+        Thread meanwhile = new Thread(middle);
         AtomicInteger failed = new AtomicInteger();
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties())) {
             for (int n = from; n < to; n++) {
@@ -87,9 +88,13 @@ public final class KafkaProgram {
                 });
                 if (n == (from + to) / 2) {
                     producer.flush();
-                    middle.run();
+                    meanwhile.start();
+                }
+                if (meanwhile.isAlive()) {
+                    Thread.sleep(1);
                 }
             }
+            meanwhile.join();
             producer.flush();
         }
         Checks.equal(failed.get(), 0, "records that failed");

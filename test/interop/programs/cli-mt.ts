@@ -173,6 +173,7 @@ async function converse(interop: Interop): Promise<void> {
 
 export const cliMtProgram: Program = {
   name: 'cli_mt',
+  takesEnsembles: false,
   about: "Debian's C client, with the server killed in the middle",
   run: converse,
 };

@@ -6,7 +6,7 @@ import { cacheDirectory, repositoryRoot, runOrThrow, underLock } from '../../sup
 import { classPath, installJars, javaProgramName, requireJava } from '../../support/maven.js';
 import { oracleJars, smallJvm } from '../../support/oracle.js';
 import type { ServerProcess } from '../../support/server-process.js';
-import { converse, type Interop, type Program } from '../program.js';
+import { converse, hostsOf, type Interop, type Program } from '../program.js';
 
 const sources = join(repositoryRoot, 'test', 'interop', 'java');
 const quietLogback = `<configuration>
@@ -19,7 +19,7 @@ const quietLogback = `<configuration>
 `;
 
 /** Compiles `<name>.java` and Checks.java; the classes are kept until a source changes. */
-async function compiled(name: string, lib: string): Promise<string> {
+export async function compiled(name: string, lib: string): Promise<string> {
   await requireJava();
   const files = ['Checks.java', `${name}.java`].map((file) => join(sources, file));
   const hash = createHash('sha1');
@@ -47,6 +47,8 @@ async function runJava(
   interop: Interop,
   server: ServerProcess,
   program: { name: string; lib: string; args: readonly string[]; timeoutMs: number },
+  /** While the server still runs. */
+  afterwards: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const classes = await compiled(program.name, program.lib);
   let current = server;
@@ -55,7 +57,7 @@ async function runJava(
     args: [
       ...smallJvm,
       ...['-cp', classPath(program.lib, classes)],
-      ...[program.name, `127.0.0.1:${server.port}`, ...program.args],
+      ...[program.name, hostsOf(server), ...program.args],
     ],
     timeoutMs: program.timeoutMs,
     async restart() {
@@ -63,6 +65,7 @@ async function runJava(
       current = await current.startAgain();
     },
   });
+  await afterwards();
   if (current !== server) await current.dispose();
 }
 
@@ -73,6 +76,7 @@ const extended = {
 
 export const javaProgram: Program = {
   name: 'java',
+  takesEnsembles: true,
   about: "Apache's Java client 3.9.5: ops, watches, multi, sessions, two kills of the server",
   async run(interop) {
     const lib = await oracleJars('3.9.5');
@@ -81,20 +85,21 @@ export const javaProgram: Program = {
   },
 };
 
+export async function curatorJars(): Promise<string> {
+  return await installJars('interop/curator-5.9.0', [
+    'org.apache.curator:curator-recipes:5.9.0',
+    'org.apache.curator:curator-x-discovery:5.9.0',
+    'org.apache.zookeeper:zookeeper:3.9.5',
+    'ch.qos.logback:logback-classic:1.3.15',
+  ]);
+}
+
 export const curatorProgram: Program = {
   name: 'curator',
+  takesEnsembles: true,
   about: 'Curator 5.9.0: recipes, caches, queues and discovery, with the server killed in between',
   async run(interop) {
-    const lib = await installJars(
-      'interop/curator-5.9.0',
-      [
-        'org.apache.curator:curator-recipes:5.9.0',
-        'org.apache.curator:curator-x-discovery:5.9.0',
-        'org.apache.zookeeper:zookeeper:3.9.5',
-        'ch.qos.logback:logback-classic:1.3.15',
-      ],
-      [],
-    );
+    const lib = await curatorJars();
     const server = await interop.start(extended);
     await runJava(interop, server, { name: 'CuratorProgram', lib, args: [], timeoutMs: 240_000 });
   },
@@ -105,6 +110,7 @@ const kafkaVersion = '3.9.1';
 
 export const kafkaProgram: Program = {
   name: 'kafka',
+  takesEnsembles: true,
   about: `Kafka ${kafkaVersion} in ZooKeeper mode: 10,000 records, the server killed in the middle`,
   async run(interop) {
     const { runKafka } = await import('./kafka.js');
@@ -112,8 +118,9 @@ export const kafkaProgram: Program = {
       `org.apache.kafka:kafka_2.13:${kafkaVersion}`,
       'org.slf4j:slf4j-simple:1.7.36',
     ]);
-    await runKafka(interop, lib, async (server, args) =>
-      runJava(interop, server, { name: 'KafkaProgram', lib, args, timeoutMs: 240_000 }),
+    const program = { name: 'KafkaProgram', lib, timeoutMs: 240_000 };
+    await runKafka(interop, lib, (server, args, afterwards) =>
+      runJava(interop, server, { ...program, args }, afterwards),
     );
   },
 };

@@ -7,7 +7,7 @@ import { freePort, temporaryDirectory } from '../../support/machine.js';
 import { classPath, javaProgramName } from '../../support/maven.js';
 import type { ServerProcess } from '../../support/server-process.js';
 import { TestClient } from '../../support/test-client.js';
-import type { Interop } from '../program.js';
+import { hostsOf, type Interop } from '../program.js';
 
 class Broker {
   readonly port: number;
@@ -21,7 +21,7 @@ class Broker {
       'broker.id=0',
       `listeners=PLAINTEXT://127.0.0.1:${port}`,
       `log.dirs=${join(this.#directory, 'logs')}`,
-      `zookeeper.connect=127.0.0.1:${server.port}/kafka`,
+      `zookeeper.connect=${hostsOf(server)}/kafka`,
       'zookeeper.session.timeout.ms=10000',
       'offsets.topic.replication.factor=1',
       'offsets.topic.num.partitions=4',
@@ -66,34 +66,43 @@ class Broker {
   }
 }
 
-/** Waits until the broker has registered itself; false when it does not. */
-async function isRegistered(server: ServerProcess, broker: Broker): Promise<boolean> {
+/** The session under which the broker has registered itself; null when it does not in time. */
+async function sessionOf(server: ServerProcess, broker: Broker): Promise<bigint | null> {
   for (let left = 240; left > 0 && !broker.hasEnded; left -= 1) {
     try {
       const client = await TestClient.connect(server);
       const reply = await client.exists('/kafka/brokers/ids/0');
       await client.close();
-      if (reply.err === 0) return true;
+      if (reply.err === 0) return reply.value?.ephemeralOwner ?? null;
     } catch {
       // the server is being started again; look once more
     }
     await sleep(250);
   }
-  return false;
+  return null;
 }
 
-type RunProgram = (server: ServerProcess, args: readonly string[]) => Promise<void>;
+type RunProgram = (
+  server: ServerProcess,
+  args: readonly string[],
+  afterwards: () => Promise<void>,
+) => Promise<void>;
 
 export async function runKafka(interop: Interop, lib: string, run: RunProgram): Promise<void> {
   const server = await interop.start({ config: { tickTime: '1000' } });
   const broker = new Broker(lib, await freePort(), server);
   try {
-    if (!(await isRegistered(server, broker))) {
+    const session = await sessionOf(server, broker);
+    if (session === null) {
       interop.failed('the broker starts', broker.log().split('\n').slice(-20).join('\n'));
       return;
     }
     interop.passed('the broker starts');
-    await run(server, [`127.0.0.1:${broker.port}`]);
+    await run(server, [`127.0.0.1:${broker.port}`], async () => {
+      const now = await sessionOf(server, broker);
+      if (now === session) interop.passed('the broker keeps its session');
+      else interop.failed('the broker keeps its session', `${session} became ${now ?? 'none'}`);
+    });
     if (broker.hasEnded) interop.failed('the broker lives on', 'it ended');
     else interop.passed('the broker lives on');
   } finally {

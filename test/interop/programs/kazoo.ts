@@ -11,11 +11,11 @@ import {
   underLock,
 } from '../../support/machine.js';
 import type { ServerProcess } from '../../support/server-process.js';
-import { converse, type Program } from '../program.js';
+import { converse, hostsOf, type Program } from '../program.js';
 
 const version = '2.11.0';
 
-async function install(): Promise<string> {
+export async function installKazoo(): Promise<string> {
   const home = join(cacheDirectory, 'interop', `kazoo-${version}`);
   const python = join(home, 'bin', 'python3');
   const done = join(home, 'installed');
@@ -34,12 +34,13 @@ async function install(): Promise<string> {
 
 export const kazooProgram: Program = {
   name: 'kazoo',
+  takesEnsembles: true,
   about: `kazoo ${version}: ops, watches and recipes, with the server killed in the middle`,
   async run(interop) {
-    const python = await install();
+    const python = await installKazoo();
     let server: ServerProcess = await interop.start({ config: { tickTime: '500' } });
     // a host list whose first host is dead
-    const hosts = `127.0.0.1:${await freePort()},127.0.0.1:${server.port}`;
+    const hosts = `127.0.0.1:${await freePort()},${hostsOf(server)}`;
     await converse(interop, {
       program: python,
       args: ['-u', join(repositoryRoot, 'test', 'interop', 'python', 'kazoo_program.py'), hosts],

@@ -117,6 +117,7 @@ function eventsIn(parts: readonly (readonly string[])[]): string[] {
 
 export const zkCliProgram: Program = {
   name: 'zkcli',
+  takesEnsembles: false,
   about: "Apache's zkCli 3.9.5: its output is the one that it has with Apache's server",
   async run(interop) {
     const lib = await oracleJars('3.9.5');
