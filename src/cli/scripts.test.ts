@@ -40,6 +40,14 @@ class Folder {
     writeFileSync(join(this.conf, 'zoo.cfg'), `# a server\n${lines.join('\n')}\n`);
   }
 
+  /** What servers have written: an answer to "why did it not start". */
+  get output(): string {
+    const logs = join(this.path, 'logs');
+    if (!existsSync(logs)) return '';
+    const files = readdirSync(logs).filter((name) => name.endsWith('.out'));
+    return files.map((name) => readFileSync(join(logs, name), 'utf8')).join('');
+  }
+
   run(script: string, args: readonly string[], env: Record<string, string> = {}): Outcome {
     const { status, stdout, stderr } = spawnSync('sh', [join(bin, script), ...args], {
       encoding: 'utf8',
@@ -95,7 +103,8 @@ test(
       });
 
       const started = folder.run('zkServer.sh', ['start']);
-      assert.deepEqual([started.code, started.out], [0, 'Starting zookeeper ... STARTED\n']);
+      const isStarted = [0, 'Starting zookeeper ... STARTED\n'];
+      assert.deepEqual([started.code, started.out], isStarted, folder.output);
       const pidFile = join(folder.data, 'zookeeper_server.pid');
       const pid = readFileSync(pidFile, 'utf8');
       assert.match(pid, /^\d+$/);

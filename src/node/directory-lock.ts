@@ -14,7 +14,7 @@
  * prints; nothing is decided by it.
  */
 import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 
 export type DirectoryLock = { release(): void } | { readonly heldByPid: number | null };
@@ -26,6 +26,14 @@ const openNonBlocking = 0x4;
 const openCreate = 0x200;
 
 const lockFile = '.lock';
+
+/**
+ * A directory that was removed while its holder lives leaves its number to the next one: that looks
+ * taken though nobody has it. Where no living process is named as the holder, it is waited for a
+ * moment, which is all that a process on its way out needs.
+ */
+const PATIENCE_MS = 500;
+const PAUSE_MS = 20;
 
 export function lockDirectoryNow(directory: string): DirectoryLock {
   switch (process.platform) {
@@ -41,6 +49,27 @@ export function lockDirectoryNow(directory: string): DirectoryLock {
 function lockByName(directory: string): DirectoryLock {
   const { dev, ino } = statSync(directory, { bigint: true });
   const name = `zabra/${process.getuid?.() ?? 0}/${dev}/${ino}`;
+  let server = listenAt(name);
+  for (let waitedMs = 0; server === null; waitedMs += PAUSE_MS) {
+    const heldByPid = readHolder(directory);
+    const isHeld = heldByPid !== null && isAlive(heldByPid);
+    if (isHeld || waitedMs >= PATIENCE_MS) return { heldByPid };
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+    server = listenAt(name);
+  }
+  const held = server;
+  tellHolder(() => {
+    writeFileSync(join(directory, lockFile), `${process.pid}\n`);
+  });
+  return {
+    release() {
+      held.close();
+    },
+  };
+}
+
+/** Null: the name is taken. */
+function listenAt(name: string): Server | null {
   const server = createServer((socket) => {
     socket.destroy();
   });
@@ -50,16 +79,19 @@ function lockByName(directory: string): DirectoryLock {
     path: process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : `\0${name}`,
     exclusive: true,
   });
-  if (!server.listening) return { heldByPid: readHolder(directory) };
+  if (!server.listening) return null;
   server.unref();
-  tellHolder(() => {
-    writeFileSync(join(directory, lockFile), `${process.pid}\n`);
-  });
-  return {
-    release() {
-      server.close();
-    },
-  };
+  return server;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // it is there, and is somebody else's
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }
 
 function lockByFile(directory: string): DirectoryLock {
