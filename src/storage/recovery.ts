@@ -391,7 +391,11 @@ class DigestWatch {
     }
     const verdict = this.#tree.digestVerdict;
     if (verdict === 'equal') this.#mismatch = null;
-    else if (verdict === 'different') this.#mismatch ??= zxidOfParts(high, low);
+    else if (verdict === 'different') {
+      this.#mismatch ??= zxidOfParts(high, low);
+      // a snapshot that a leader sent does not say how far it reaches: still within it, or truly wrong
+      this.#tree.digests.clear();
+    }
   }
 
   reached(zxid: Zxid): void {
