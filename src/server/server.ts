@@ -211,6 +211,7 @@ export class Server {
     this.snapshots = new SnapshotSchedule(
       {
         snapCount: config.snapCount,
+        snapLogPercent: config.snapLogPercent,
         snapSizeLimitBytes: config.snapSizeLimitBytes,
         snapshotIntervalMs: config.snapshotIntervalMs,
         purgeIntervalMs: config.autopurgePurgeIntervalHours * HOUR_MS,

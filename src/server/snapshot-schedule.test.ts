@@ -6,7 +6,10 @@ import { AbandonedError } from '../storage/pace.js';
 import { Timeline } from '../sim/clock.js';
 import { SnapshotSchedule, type SnapshotScheduleOptions } from './snapshot-schedule.js';
 
-function bench(given: Partial<SnapshotScheduleOptions>, snapshot: () => Promise<unknown>) {
+function bench(
+  given: Partial<SnapshotScheduleOptions>,
+  snapshot: () => Promise<{ readonly bytes: number }>,
+) {
   const timeline = new Timeline();
   const clock: Clock = {
     wallMs: () => timeline.nowMs,
@@ -18,6 +21,7 @@ function bench(given: Partial<SnapshotScheduleOptions>, snapshot: () => Promise<
   const logger: Logger = { ...silentLogger, error: (text) => errors.push(text) };
   const options = {
     snapCount: 100,
+    snapLogPercent: 50,
     snapSizeLimitBytes: -1,
     snapshotIntervalMs: 0,
     purgeIntervalMs: 0,
@@ -44,7 +48,7 @@ test('an interval takes a snapshot after writes, and none of a quiet tree', asyn
   let taken = 0;
   const { timeline, schedule } = bench({ snapshotIntervalMs: 1000 }, () => {
     taken++;
-    return Promise.resolve();
+    return Promise.resolve({ bytes: 1000 });
   });
   schedule.start();
   while (timeline.step(3500));
@@ -98,4 +102,36 @@ test('one that is overtaken by the log is hurried', () => {
   assert.equal(hurried.length, 0);
   schedule.onLogged(1, 0);
   assert.equal(hurried.length, 1);
+});
+
+test('a count waits until there is enough to be replayed, beside the size of the last snapshot', async () => {
+  const taken: number[] = [];
+  const { schedule } = bench({ snapLogPercent: 50 }, () => {
+    taken.push(taken.length);
+    return Promise.resolve({ bytes: 10_000 });
+  });
+  schedule.onLogged(100, 1000);
+  await settle();
+  assert.equal(taken.length, 1, 'how large the first one will be, nobody knows');
+  schedule.onLogged(100, 4999);
+  await settle();
+  assert.equal(taken.length, 1);
+  schedule.onLogged(1, 1);
+  await settle();
+  assert.equal(taken.length, 2);
+});
+
+test('a limit of size, or no share, does not wait', async () => {
+  for (const given of [{ snapLogPercent: 0 }, { snapSizeLimitBytes: 2000 }]) {
+    let taken = 0;
+    const { schedule } = bench(given, () => {
+      taken++;
+      return Promise.resolve({ bytes: 1_000_000 });
+    });
+    for (let i = 0; i < 3; i++) {
+      schedule.onLogged(100, 2000);
+      await settle();
+    }
+    assert.equal(taken, 3);
+  }
 });

@@ -2,8 +2,11 @@
  * When to take a snapshot and when to purge. A snapshot is due after a random number of transactions
  * between half of snapCount and all of it (so that the servers of an ensemble do not all write at
  * the same moment), when the log has grown by its size limit, or, where the operator wants a bounded
- * recovery on a quiet server, after an interval; one at a time, never delaying a write. A snapshot that fails leaves the old ones and the whole log: it is told, and tried again
- * when the next one is due.
+ * recovery on a quiet server, after an interval; one at a time, never delaying a write. A count alone
+ * would write a large tree over and over for a little log: it waits until there is a share of the last
+ * snapshot's size to be replayed, so what snapshots write stays in proportion to what clients write.
+ * A snapshot that fails leaves the old ones and the whole log: it is told, and tried again when the
+ * next one is due.
  */
 import type { Clock, Timer } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
@@ -11,6 +14,8 @@ import { AbandonedError } from '../storage/pace.js';
 
 export interface SnapshotScheduleOptions {
   readonly snapCount: number;
+  /** Of the last snapshot's size, what the log must have grown by before a count matters; 0: nothing. */
+  readonly snapLogPercent: number;
   /** Bytes of log; -1 or 0: no limit. */
   readonly snapSizeLimitBytes: number;
   /** After a write, a snapshot follows within this; 0: not for that reason. */
@@ -20,7 +25,8 @@ export interface SnapshotScheduleOptions {
 }
 
 export interface SnapshotWork {
-  snapshot(): Promise<unknown>;
+  /** `bytes`: of its file. */
+  snapshot(): Promise<{ readonly bytes: number }>;
   /** The one under way is to be done sooner. */
   hurry(): void;
   purge(): Promise<readonly string[]>;
@@ -37,6 +43,8 @@ export class SnapshotSchedule {
   #logBytes = 0;
   #countDue = 0;
   #bytesDue = 0;
+  /** Of the last one that this process took; 0: none yet. */
+  #snapshotBytes = 0;
   #purgeTimer: Timer | null = null;
   #intervalTimer: Timer | null = null;
   #running: Promise<void> | null = null;
@@ -71,13 +79,19 @@ export class SnapshotSchedule {
     this.#txnCount += txnCount;
     this.#logBytes += bytes;
     const isDue =
-      this.#txnCount >= this.#countDue || (this.#bytesDue > 0 && this.#logBytes >= this.#bytesDue);
+      this.#isDueByCount(this.#countDue, 1) ||
+      (this.#bytesDue > 0 && this.#logBytes >= this.#bytesDue);
     if (this.#running !== null) {
       // a restart would have to replay all that is logged meanwhile
-      if (this.#txnCount >= this.#options.snapCount / 2) this.#work.hurry();
+      if (this.#isDueByCount(this.#options.snapCount / 2, 0.5)) this.#work.hurry();
       return;
     }
     if (isDue && !this.#isStopped) void this.take();
+  }
+
+  #isDueByCount(countDue: number, share: number): boolean {
+    const bytesDue = (share * this.#options.snapLogPercent * this.#snapshotBytes) / 100;
+    return this.#txnCount >= countDue && this.#logBytes >= bytesDue;
   }
 
   /** Takes one now, or joins the one being taken. */
@@ -94,7 +108,7 @@ export class SnapshotSchedule {
     this.#draw();
     const startMs = this.#clock.monotonicMs();
     try {
-      await this.#work.snapshot();
+      this.#snapshotBytes = (await this.#work.snapshot()).bytes;
       this.lastDurationMs = Math.round(this.#clock.monotonicMs() - startMs);
       this.snapshotCount++;
     } catch (problem) {

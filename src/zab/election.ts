@@ -463,7 +463,9 @@ export class Election {
     const { role, leader, vote } = present(this.#outcome, 'decided');
     if (notification.electionEpoch < vote.electionEpoch) return;
     const isSameRound = notification.electionEpoch === vote.electionEpoch;
-    if (isSameRound && compareVotes(notification, vote) <= 0) return;
+    // having no vote any more (a voter without history lost sight of another) is a desertion, too
+    const isVoteless = notification.zxid === noHistory;
+    if (isSameRound && !isVoteless && compareVotes(notification, vote) <= 0) return;
     if (role !== 'leading') {
       if (from === leader) this.#isDeserted = true;
     } else if (this.#supporters.delete(from)) {

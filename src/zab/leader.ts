@@ -72,6 +72,8 @@ export class Leader {
   #hasOwnAck = false;
 
   #seq = 0;
+  /** Proposals were acknowledged since the last look at what is committed. */
+  #hasCounted = false;
   readonly #out = new Outbox();
   #persist: Persist | null = null;
   /** A persist of epoch files is under way: nothing that depends on it has been said. */
@@ -191,8 +193,7 @@ export class Leader {
     }
     if (low === 0) return; // of UPTODATE
     this.#count(learner, high, low);
-    this.#broadcast.advance();
-    this.#goOnHandingOver();
+    this.#hasCounted = true;
   }
 
   /** An echo of a ping. */
@@ -400,8 +401,17 @@ export class Leader {
    * waits for a flush that it does not depend on.
    */
   takeReady(): Ready | null {
+    if (this.#hasCounted) this.#settle();
     if (this.#out.isEmpty) return this.#takePersist();
     return this.#out.take(++this.#seq);
+  }
+
+  /** Acknowledgements come many in a turn, and the last of each learner says it all. */
+  #settle(): void {
+    this.#hasCounted = false;
+    if (this.#phase === 'stopped') return;
+    this.#broadcast.advance();
+    this.#goOnHandingOver();
   }
 
   #takePersist(): Ready | null {

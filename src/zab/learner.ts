@@ -98,6 +98,8 @@ export class Learner {
   /** Of this epoch, proposed before UPTODATE: counters that are durable, acknowledged after it. */
   #unacknowledgedFrom = 0;
   #unacknowledgedTo = 0;
+  /** Commits came since the last look at what can be handed out. */
+  #mustAdvance = false;
   /** Committed, with who leads then, and not yet handed out. */
   #activation: { readonly zxid: ZxidPair; readonly leader: number } | null = null;
 
@@ -248,13 +250,14 @@ export class Learner {
       return;
     }
     this.#commit = { high, low };
-    this.#advance();
+    this.#mustAdvance = true;
   }
 
   /** COMMITANDACTIVATE: it brings a configuration, in which `leader` leads. */
   onCommitAndActivate(high: number, low: number, leader: number, nowMs: number): void {
     this.#activation = { zxid: { high, low }, leader };
     this.onCommit(high, low, nowMs);
+    this.#advance();
   }
 
   /** INFORM: an observer's proposal, committed already. */
@@ -262,7 +265,7 @@ export class Learner {
     this.onProposal(bytes, start, end, nowMs);
     if (this.#phase === 'stopped') return;
     this.#commit = this.#last;
-    this.#advance();
+    this.#mustAdvance = true;
   }
 
   /** INFORMANDACTIVATE */
@@ -368,6 +371,7 @@ export class Learner {
   }
 
   takeReady(): Ready | null {
+    if (this.#mustAdvance && this.#phase !== 'stopped') this.#advance();
     if (!this.#out.isEmpty) return this.#out.take(++this.#seq);
     if (this.#phase === 'stopped' || this.#isSlowUnderWay) return null;
     // a step that is more than records stands on all records before it (ZOOKEEPER-4643)
@@ -449,8 +453,9 @@ export class Learner {
     if (toLow > 0) this.#out.sayDurably({ kind: 'ack', link, epoch: this.#epoch, fromLow, toLow });
   }
 
-  /** Hands out what is both committed and durable. */
+  /** Hands out what is both committed and durable: a whole turn's commits as one range of a batch. */
   #advance(): void {
+    this.#mustAdvance = false;
     for (;;) {
       const oldest = this.#logged[0];
       if (oldest === undefined || !oldest.isDurable) return;

@@ -48,7 +48,8 @@ export interface PacketView {
   readonly bytes: Uint8Array;
   readonly dataStart: number;
   readonly dataEnd: number;
-  readonly authinfo: Id[] | null;
+  /** The same array as before for the same identities. */
+  readonly authinfo: readonly Id[] | null;
 }
 
 /**
@@ -81,8 +82,12 @@ const headBytes = 16;
 /** A buffer for pieces that has grown larger is let go after its packet. */
 const keptBytes = 64 * 1024;
 
+/** Identities that take more are read each time. */
+const keptIdBytes = 256;
+
 const MALFORMED = -1;
 const NOTHING: Uint8Array = new Uint8Array(0);
+const NO_IDS: readonly Id[] = [];
 
 export class QuorumPacketDecoder {
   readonly #dataBytesMax: number;
@@ -105,8 +110,11 @@ export class QuorumPacketDecoder {
     bytes: NOTHING,
     dataStart: -1,
     dataEnd: -1,
-    authinfo: null as Id[] | null,
+    authinfo: null as readonly Id[] | null,
   } satisfies PacketView;
+  /** What the last packet with identities said, and its bytes: the next one mostly says the same. */
+  #ids: readonly Id[] = NO_IDS;
+  #idBytes = NOTHING;
 
   /** `onRaw` is for receivers whose `onPacket` may say 'raw'; without it a raw stream is malformed. */
   constructor(limits: PacketLimits, onRaw: OnRaw = () => MALFORMED) {
@@ -218,14 +226,21 @@ export class QuorumPacketDecoder {
     return after;
   }
 
-  #readIds(bytes: Uint8Array, end: number): Id[] {
+  /** The same array as for the packet before, if that had the same identities. */
+  #readIds(bytes: Uint8Array, end: number): readonly Id[] {
+    if (this.#authCount <= 0) return NO_IDS;
+    const start = this.#authStart;
+    if (isSame(bytes, start, end, this.#idBytes)) return this.#ids;
     const ids: Id[] = [];
-    if (this.#authCount <= 0) return ids;
-    const reader = this.#reader.reset(bytes, this.#authStart, end);
+    const reader = this.#reader.reset(bytes, start, end);
     for (let i = 0; i < this.#authCount; i++) {
       ids.push({ scheme: reader.readString(), id: reader.readString() });
     }
     reader.reset(NOTHING);
+    if (end - start <= keptIdBytes) {
+      this.#ids = ids;
+      this.#idBytes = bytes.slice(start, end);
+    }
     return ids;
   }
 
@@ -239,6 +254,13 @@ export class QuorumPacketDecoder {
     this.#partial.set(bytes.subarray(start, end), this.#have);
     this.#have = have;
   }
+}
+
+function isSame(bytes: Uint8Array, start: number, end: number, other: Uint8Array): boolean {
+  const { length } = other;
+  if (length !== end - start) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== other[i]) return false;
+  return true;
 }
 
 function intAt(b: Uint8Array, at: number): number {
@@ -268,7 +290,7 @@ export function writePacketWithData(
   bytes: Uint8Array,
   start: number,
   end: number,
-  authinfo: readonly Id[] | null = null,
+  authinfo: readonly Readonly<Id>[] | null = null,
 ): void {
   out.ensure(headBytes + (end - start) + 4);
   out.writeInt(type);

@@ -103,6 +103,11 @@ export const settings = {
   fsyncWarningThresholdMs: long('fsync.warningthresholdms', 1000, { min: 0 }),
   /** A flush on the event loop that hangs longer ends the process; 0: never. Zabra's own. */
   fsyncHangLimitMs: long('fsync.hangLimitMs', 40_000, { min: 0 }),
+  /**
+   * A snapshot that is due by snapCount waits until the log has grown by this share of the last one; 0:
+   * it never waits. Zabra's own.
+   */
+  snapLogPercent: integer('snapshot.logPercent', 50, { min: 0 }),
   /** A snapshot at least this often, when there was a write since the last; 0: not for that reason. Zabra's own. */
   snapshotIntervalMs: long('snapshot.intervalMs', 0, { min: 0 }),
   /** Of servers that are up to date, the one with the greatest leads. Zabra's own. */

@@ -9,6 +9,7 @@ import { Reader } from '../../protocol/reader.js';
 import type { Writer } from '../../protocol/writer.js';
 import { serverOfSession } from '../../session/session-id.js';
 import { Session } from '../../session/session.js';
+import { NOBODY, type AclId, type Caller } from '../../txn/authorize.js';
 import type { LinkId } from '../../zab/messages.js';
 import { PendingWrite } from '../pending.js';
 import type { ProposingReplica } from '../proposing-replica.js';
@@ -27,6 +28,8 @@ interface LearnerRequestsParts {
 export class LearnerRequests {
   readonly #around: Surroundings;
   readonly #parts: LearnerRequestsParts;
+
+  #caller: Caller = NOBODY;
 
   constructor(around: Surroundings, parts: LearnerRequestsParts) {
     this.#around = around;
@@ -71,7 +74,7 @@ export class LearnerRequests {
     into.cxid = request.cxid;
     into.sessionHigh = request.sessionHigh;
     into.sessionLow = request.sessionLow;
-    into.caller = { authIds: packet.authinfo ?? [] };
+    into.caller = this.#callerOf(packet.authinfo);
     into.bytes = request.bytes;
     into.start = request.start;
     into.end = request.end;
@@ -92,6 +95,13 @@ export class LearnerRequests {
     } else if (!replica.submit(pending)) {
       replica.submitFailure(pending, ErrorCode.marshallingError);
     }
+  }
+
+  /** One after the other mostly asks with the same identities. */
+  #callerOf(authIds: readonly AclId[] | null): Caller {
+    if (authIds === null) return NOBODY;
+    if (this.#caller.authIds !== authIds) this.#caller = { authIds };
+    return this.#caller;
   }
 
   /** A session that only a learner knows, as that one vouches for it. Null: it is gone. */

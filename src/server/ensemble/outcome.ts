@@ -8,6 +8,8 @@ import { Reader } from '../../protocol/reader.js';
 import { intAt } from '../applier.js';
 import type { PendingWrite } from '../pending.js';
 
+const outcomeReader = new Reader();
+
 const TYPE_AT = 28;
 const RECORD_AT = 32;
 
@@ -19,7 +21,7 @@ export function readOutcome(
   end: number,
 ): void {
   const type = intAt(bytes, start + TYPE_AT);
-  const reader = new Reader().reset(bytes, start + RECORD_AT, end);
+  const reader = outcomeReader.reset(bytes, start + RECORD_AT, end);
   switch (type) {
     case OpCode.error:
       pending.error = reader.readInt();

@@ -11,6 +11,7 @@ import {
   type PacketView,
 } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
+import type { Id } from '../../protocol/records/data.js';
 import type { TxnBatch } from '../../protocol/txn-batch.js';
 import { Writer } from '../../protocol/writer.js';
 import type { Session } from '../../session/session.js';
@@ -196,7 +197,7 @@ export interface ForwardedRequest {
 export function writeRequest(
   out: Writer,
   request: ForwardedRequest,
-  authinfo: readonly { readonly scheme: string | null; readonly id: string | null }[],
+  authinfo: readonly Readonly<Id>[],
 ): void {
   scratch.reset();
   scratch.writeLongParts(request.sessionHigh, request.sessionLow);
@@ -204,8 +205,10 @@ export function writeRequest(
   scratch.writeInt(request.op);
   scratch.writeBytes(request.bytes, request.start, request.end);
   const { bytes, pos } = scratch;
-  writePacketWithData(out, PacketType.request, NONE, NONE, bytes, 0, pos, [...authinfo]);
+  writePacketWithData(out, PacketType.request, NONE, NONE, bytes, 0, pos, authinfo);
 }
+
+const requestReader = new Reader();
 
 /** Null: too short to be one. */
 export function readRequest(
@@ -214,7 +217,7 @@ export function readRequest(
   end: number,
 ): ForwardedRequest | null {
   if (end - start < 16) return null;
-  const reader = new Reader().reset(bytes, start, end);
+  const reader = requestReader.reset(bytes, start, end);
   const sessionHigh = reader.readInt() >>> 0;
   const sessionLow = reader.readInt() >>> 0;
   const cxid = reader.readInt();

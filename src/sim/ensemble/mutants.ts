@@ -185,12 +185,12 @@ export const ensembleMutants: readonly EnsembleMutant[] = [
   },
   {
     name: 'acknowledgements belong to servers instead of connections',
-    seed: 60,
+    seed: 54,
     make: acksBySid,
   },
   {
     name: 'a wiped voter votes',
-    seed: 13,
+    seed: 7,
     make: wipedVote,
   },
   {
