@@ -5,16 +5,20 @@
  * dice of this file only say which seeds are tried and for how long.
  */
 import { inspect, parseArgs } from 'node:util';
+import { autopilotMutants } from '../sim/ensemble/autopilot-mutants.js';
 import { ensembleMutants } from '../sim/ensemble/mutants.js';
+import { oracleMutants } from '../sim/ensemble/oracle-mutants.js';
 import { reconfigMutants } from '../sim/ensemble/reconfig-mutants.js';
 import { sessionMutants } from '../sim/ensemble/session-mutants.js';
 import { playScenario, scenarios } from '../sim/ensemble/scenarios/index.js';
 import { runEnsembleSeed } from '../sim/ensemble/run.js';
 import { mutants } from '../sim/mutants.js';
 import { runSeed, type RunResult } from '../sim/run.js';
+import { tellSpeed } from './sim-speed.js';
 
 const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
        sim [--ensemble] --mutants [--only TEXT]
+       sim [--ensemble] --speed [--seed N]
        sim --scenario NAME | --scenarios [--seed N] [--trace]
   --ensemble    servers that elect a leader, instead of one that is alone
   --seed N      run this seed (with --seeds: begin with it)
@@ -24,6 +28,7 @@ const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] 
   --hits        say at the end how often each fault struck
   --mutants     put known bugs back in, one after the other: each must be found
   --only TEXT   of them, those whose names contain this
+  --speed       measure the simulator at a load that is always the same
   --scenario N  play this story of an ensemble (\`--scenarios\`: each of them)`;
 
 /** A mutant that its own seed does not kill has so many chances more. */
@@ -67,13 +72,17 @@ const alone: Subject = {
 const ensemble: Subject = {
   option: '--ensemble ',
   run: (seed, sink) => runEnsembleSeed(sink === null ? { seed } : { seed, sink }),
-  mutants: [...ensembleMutants, ...reconfigMutants, ...sessionMutants].map(
-    ({ name, seed, make }) => ({
-      name,
-      seed,
-      run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
-    }),
-  ),
+  mutants: [
+    ...ensembleMutants,
+    ...reconfigMutants,
+    ...autopilotMutants,
+    ...sessionMutants,
+    ...oracleMutants,
+  ].map(({ name, seed, make }) => ({
+    name,
+    seed,
+    run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
+  })),
 };
 
 async function run(start: () => Promise<RunResult>): Promise<RunResult> {
@@ -239,6 +248,7 @@ async function main(): Promise<void> {
       ensemble: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      speed: { type: 'boolean', default: false },
       scenario: { type: 'string' },
       scenarios: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -251,6 +261,10 @@ async function main(): Promise<void> {
   if (values.scenarios || values.scenario !== undefined) {
     const seed = number(values.seed ?? '1');
     if (!(await playScenarios(values.scenario ?? null, seed, values.trace))) process.exitCode = 1;
+    return;
+  }
+  if (values.speed) {
+    if (!(await tellSpeed(values.ensemble, number(values.seed ?? '1')))) process.exitCode = 1;
     return;
   }
   const isCounted = values.seeds !== undefined || values.seed !== undefined;

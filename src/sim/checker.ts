@@ -8,6 +8,7 @@
 import { ErrorCode, errorName } from '../protocol/errors.js';
 import { OpCode, opName } from '../protocol/opcodes.js';
 import { formatZxid, type Zxid } from '../protocol/zxid.js';
+import { recordPath } from '../server/ensemble/autopilot-record.js';
 import { differenceOf, dumpModel, shared, type Dump } from './dump.js';
 import type { Frame, History, SentRequest, Story } from './history.js';
 import type { LoggedTxn } from './log-witness.js';
@@ -39,6 +40,9 @@ export interface CheckParts {
   readonly hasLocalSessions?: boolean;
   fail(invariant: string, message: string): void;
 }
+
+/** The leader itself, as its transactions tell it. */
+const autopilots = { session: 0n, caller: [{ scheme: 'super', id: '' }] };
 
 interface Placed {
   readonly position: number;
@@ -78,12 +82,17 @@ class Checker implements Verdicts {
     for (const story of history.stories) this.#checkHandshake(story);
     const placed = this.#place();
     let next = 0;
+    const recovered = new Map<number, Recovery[]>();
+    for (const recovery of recoveries) {
+      const position = this.#positionOf(recovery.zxid);
+      const known = recovered.get(position);
+      if (known === undefined) recovered.set(position, [recovery]);
+      else known.push(recovery);
+    }
     for (let position = 0; position <= txns.length; position++) {
       const txn = txns[position - 1];
       if (txn !== undefined) this.#apply(txn);
-      for (const recovery of recoveries) {
-        if (this.#positionOf(recovery.zxid) === position) this.#compare(recovery);
-      }
+      for (const recovery of recovered.get(position) ?? []) this.#compare(recovery);
       for (; placed[next]?.position === position; next++) {
         const { check, frame } = placed[next]!;
         check.onFrame(frame);
@@ -130,7 +139,8 @@ class Checker implements Verdicts {
       const check = new StoryCheck(story, this.#model, this);
       this.#checks.push(check);
       let position = 0;
-      for (const [i, frame] of story.frames.entries()) {
+      for (let i = 0; i < story.frames.length; i++) {
+        const frame = story.frames[i]!;
         const own = this.#ownPosition(frame);
         const found = own ?? this.#nextPosition(story, i) ?? position;
         if (found < position) {
@@ -211,6 +221,7 @@ class Checker implements Verdicts {
     const { header, body } = txn.payload;
     const error = body.type === OpCode.error ? body.txn.err : ErrorCode.ok;
     if (request === undefined) {
+      if (header.clientId === 0n && this.#isAutopilots(txn)) return;
       // the collector's own request, for a znode that somebody has deleted or used since
       const isCollectors = header.clientId === 0n && body.type === OpCode.error;
       if (!isCollectors) this.#failAt(txn, 'S3', `${opName(header.type)} was asked for by nobody`);
@@ -244,6 +255,22 @@ class Checker implements Verdicts {
     } else if (error === ErrorCode.ok && body.type !== (request.body.op as number)) {
       this.#failAt(txn, 'C2', `${opName(request.body.op)} became ${opName(body.type)}`);
     }
+  }
+
+  /** What a leader keeps of the servers that it has taken out, nobody asked for. */
+  #isAutopilots({ zxid, payload: { header, body } }: LoggedTxn): boolean {
+    const own = { ...autopilots, zxid, timeMs: header.time };
+    if (body.type !== OpCode.create && body.type !== OpCode.setData) return false;
+    const { path, data } = body.txn;
+    if (path !== recordPath) return false;
+    const model = this.#model;
+    model.sessions.set(own.session, 0);
+    const { error } =
+      body.type === OpCode.create
+        ? model.write({ op: OpCode.create, value: { ...body.txn, flags: 0 } }, own)
+        : model.write({ op: OpCode.setData, value: { path, data, version: -1 } }, own);
+    model.sessions.delete(own.session);
+    return error === ErrorCode.ok;
   }
 
   /** Several servers: the session is at another by now, or over before anybody looks further. */

@@ -264,7 +264,7 @@ export class ClientConnection implements SocketHandler {
     }
     const request = this.#takeRequest(xid);
     if (request === undefined) return;
-    const body = bytes.slice(reader.pos, end);
+    const body = history.keep(bytes, reader.pos, end);
     history.received(this.story, { kind: 'reply', request, zxid, error, bytes: body, atMs });
     this.#world.trace.note(
       'M',

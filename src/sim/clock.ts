@@ -27,6 +27,10 @@ export class Moment implements Timer {
 
 export class Timeline {
   readonly #heap: Moment[] = [];
+  /** Those of this very time that were asked for during it: they need no sorting. */
+  readonly #due: Moment[] = [];
+  /** Of these have run. */
+  #done = 0;
   #nowMs = 0;
   #order = 0;
   /** Moments that have run. */
@@ -40,8 +44,10 @@ export class Timeline {
 
   /** Runs `run` at that time, or now when it is past already; never from inside this call. */
   at(timeMs: number, run: () => void): Moment {
-    const moment = new Moment(Math.max(timeMs, this.#nowMs), this.#order++, run);
-    this.#push(moment);
+    const isDue = timeMs <= this.#nowMs;
+    const moment = new Moment(isDue ? this.#nowMs : timeMs, this.#order++, run);
+    if (isDue) this.#due.push(moment);
+    else this.#push(moment);
     return moment;
   }
 
@@ -52,12 +58,13 @@ export class Timeline {
   /** Runs the next moment if it lies before `endMs`; false when there is none. */
   step(endMs: number): boolean {
     for (;;) {
-      const next = this.#heap[0];
+      const next = this.#first();
       if (next === undefined || next.timeMs > endMs) {
         this.#nowMs = Math.max(this.#nowMs, Math.min(endMs, next?.timeMs ?? endMs));
         return false;
       }
-      this.#pop();
+      if (next === this.#heap[0]) this.#pop();
+      else this.#done++;
       const { run } = next;
       if (run === null) continue;
       this.#nowMs = next.timeMs;
@@ -66,6 +73,17 @@ export class Timeline {
       run();
       return true;
     }
+  }
+
+  #first(): Moment | undefined {
+    const planned = this.#heap[0];
+    const due = this.#due[this.#done];
+    if (due !== undefined) return planned !== undefined && isBefore(planned, due) ? planned : due;
+    if (this.#done > 0) {
+      this.#due.length = 0;
+      this.#done = 0;
+    }
+    return planned;
   }
 
   #push(moment: Moment): void {

@@ -16,6 +16,7 @@ import {
   type DiskFile,
   type OpenMode,
 } from '../ports/disk.js';
+import { Blocks } from './bytes.js';
 import { DiskImage, FileInode, type DirectoryInode, type ImageStep } from './disk-image.js';
 
 export type DiskCallName =
@@ -61,6 +62,8 @@ export class SimDisk implements Disk {
   readonly image: DiskImage;
   readonly #options: SimDiskOptions;
   readonly #locked = new Map<string, number>();
+  /** Of what is written. */
+  readonly copies = new Blocks();
   #calls = 0;
   #stopped = false;
 
@@ -189,6 +192,11 @@ export class SimDisk implements Disk {
     const { mark } = inode;
     await this.later('syncDirectory', path);
     this.settle('syncDirectory', path, number, mark);
+  }
+
+  /** There is an end to its room. */
+  get isBounded(): boolean {
+    return this.#options.capacityBytes !== undefined;
   }
 
   freeBytesNow(): number {
@@ -326,7 +334,7 @@ class SimDiskFile implements DiskFile {
   writeNow(bytes: Uint8Array, start: number, end: number, position: number): void {
     const fault = this.#disk.faultOf('write', this.path);
     const growth = Math.max(0, position + (end - start) - this.#file.now.size);
-    const missing = growth - this.#disk.freeBytesNow();
+    const missing = this.#disk.isBounded ? growth - this.#disk.freeBytesNow() : 0;
     if (fault?.kind === 'error') {
       this.#put(bytes, start, Math.min(end, start + (fault.bytesWritten ?? 0)), position);
       throw this.#disk.error(fault.code, this.path);
@@ -396,7 +404,11 @@ class SimDiskFile implements DiskFile {
 
   #put(bytes: Uint8Array, start: number, end: number, position: number): void {
     if (end <= start) return;
-    const change = { kind: 'write', position, bytes: bytes.slice(start, end) } as const;
+    const change = {
+      kind: 'write',
+      position,
+      bytes: this.#disk.copies.view(bytes, start, end),
+    } as const;
     this.#disk.step({ kind: 'content', inode: this.#inode, change });
   }
 

@@ -4,6 +4,7 @@
  * the transaction log as the witness of what really happened.
  */
 import type { Zxid } from '../protocol/zxid.js';
+import { Blocks } from './bytes.js';
 import type { RequestBody } from './requests.js';
 
 export interface AuthId {
@@ -80,7 +81,9 @@ export interface Violation {
 
 export class History {
   readonly stories: Story[] = [];
-  readonly requests = new Map<string, SentRequest>();
+  readonly #bytes = new Blocks();
+  /** By session and xid. */
+  readonly #requests = new Map<bigint, Map<number, SentRequest>>();
   /** The latest zxid that anybody has been shown. */
   floor: Zxid = 0n;
   replyCount = 0;
@@ -91,7 +94,10 @@ export class History {
   }
 
   sent(request: SentRequest): void {
-    this.requests.set(keyOf(request.session, request.xid), request);
+    const known = this.#requests.get(request.session);
+    const ofSession = known ?? new Map<number, SentRequest>();
+    if (known === undefined) this.#requests.set(request.session, ofSession);
+    ofSession.set(request.xid, request);
   }
 
   received(story: Story, frame: Frame): void {
@@ -101,11 +107,12 @@ export class History {
     else if (frame.kind === 'event') this.eventCount++;
   }
 
-  requestOf(session: bigint, xid: number): SentRequest | undefined {
-    return this.requests.get(keyOf(session, xid));
+  /** A copy, for a frame. */
+  keep(bytes: Uint8Array, start: number, end: number): Uint8Array {
+    return this.#bytes.view(bytes, start, end);
   }
-}
 
-function keyOf(session: bigint, xid: number): string {
-  return `${session}:${xid}`;
+  requestOf(session: bigint, xid: number): SentRequest | undefined {
+    return this.#requests.get(session)?.get(xid);
+  }
 }

@@ -9,6 +9,7 @@ import { Reader } from '../protocol/reader.js';
 import { readTxnPayload, type TxnPayload } from '../protocol/records.js';
 import { formatZxid, parseHex, type Zxid } from '../protocol/zxid.js';
 import { OpCode } from '../protocol/opcodes.js';
+import { sameBytes } from './bytes.js';
 import { rootInode, type DiskImage } from './disk-image.js';
 import type { Sparse } from './sparse.js';
 
@@ -34,6 +35,8 @@ export class LogWitness {
   #offsets = new Map<number, number>();
   readonly txns: LoggedTxn[] = [];
   readonly #sessions = new Set<bigint>();
+  readonly #prefix = new Uint8Array(PREFIX_BYTES);
+  readonly #prefixView = new DataView(this.#prefix.buffer);
   /** The zxid that the first transaction follows. */
   readonly base: Zxid;
 
@@ -103,8 +106,7 @@ export class LogWitness {
   /** False: a gap, beyond which nothing counts. */
   #readLog(inode: number, content: Sparse): boolean {
     let at = this.#offsets.get(inode) ?? HEADER_BYTES;
-    const prefix = new Uint8Array(PREFIX_BYTES);
-    const view = new DataView(prefix.buffer);
+    const [prefix, view] = [this.#prefix, this.#prefixView];
     for (;;) {
       if (content.read(prefix, 0, PREFIX_BYTES, at) < PREFIX_BYTES) break;
       const length = view.getInt32(8);
@@ -134,8 +136,4 @@ export class LogWitness {
     if (payload.header.type === OpCode.createSession) this.#sessions.add(payload.header.clientId);
     return true;
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -10,8 +10,9 @@
 import { assert } from '../base/assert.js';
 import type { SeededRandom } from '../base/random.js';
 import type { ListenOptions, Listener, Network, Socket, SocketHandler } from '../ports/network.js';
+import { Blocks } from './bytes.js';
 import type { Timeline } from './clock.js';
-import { Pipe, type LinkQuality } from './pipe.js';
+import { Pipe, type LinkQuality, type PipeEnds } from './pipe.js';
 
 /** Whoever has sockets: a process, or something that has no turns of its own. */
 export interface Host {
@@ -40,6 +41,7 @@ export class SimSocket implements Socket {
   readonly localAddress: string;
   readonly localPort: number;
   readonly #tap: Tap | null;
+  readonly #wire: Wire;
   #handler: SocketHandler | null = null;
   #peer: SimSocket | null = null;
   #out: Pipe | null = null;
@@ -52,8 +54,16 @@ export class SimSocket implements Socket {
   /** The connection was reset. */
   #error: Error | null = null;
 
-  constructor(id: number, host: Host, local: Address, remote: Address, tap: Tap | null) {
+  constructor(
+    id: number,
+    host: Host,
+    local: Address,
+    remote: Address,
+    wire: Wire,
+    tap: Tap | null,
+  ) {
     this.id = id;
+    this.#wire = wire;
     this.host = host;
     this.localAddress = local.host;
     this.localPort = local.port;
@@ -196,12 +206,14 @@ export class SimSocket implements Socket {
   #read(): void {
     if (this.#isClosed || this.#handler === null) return;
     const incoming = this.#pipe(this.#in);
-    const piece = incoming.read();
-    if (piece !== null) {
+    const length = incoming.readableBytes;
+    if (length > 0) {
+      const lent = this.#wire.lend(length);
+      incoming.read(lent);
       this.#tap?.onRead(this);
-      this.#handler.onData(piece, 0, piece.length);
+      this.#handler.onData(lent, 0, length);
       // lent for the call: whoever kept a view of it reads this from now on
-      piece.fill(0xdb);
+      lent.fill(0xdb, 0, length);
       this.#postRead();
     } else if (incoming.isAtEnd || this.#error !== null) {
       this.#pipe(this.#out).end();
@@ -224,6 +236,21 @@ export class SimSocket implements Socket {
     return pipe;
   }
 }
+
+/** What all connections share: the bytes under way, and the buffer that reads are handed over in. */
+class Wire {
+  readonly blocks = new Blocks();
+  #lent = new Uint8Array(0);
+
+  lend(byteCount: number): Uint8Array {
+    if (this.#lent.length < byteCount) {
+      this.#lent = new Uint8Array(Math.max(byteCount, LENT_BYTES)).fill(0xdb);
+    }
+    return this.#lent;
+  }
+}
+
+const LENT_BYTES = 64 * 1024;
 
 export interface Address {
   readonly host: string;
@@ -251,6 +278,7 @@ export class SimNetwork {
   readonly #random: SeededRandom;
   readonly #listening = new Map<string, Listening>();
   readonly #links = new Set<Link>();
+  readonly #wire = new Wire();
   #nextId = 1;
   #nextPort = 40_000;
   /** Decides about attempts to connect from an address. */
@@ -427,12 +455,9 @@ export class SimNetwork {
   #join(host: Host, from: string, listening: Listening, to: Address, quality: LinkQuality): Link {
     const id = this.#nextId++;
     const here = { host: from, port: this.#nextPort++ };
-    const near = new SimSocket(id, host, here, to, null);
-    const far = new SimSocket(id, listening.host, to, here, listening.tap);
-    const ends = (
-      arrival: SimSocket,
-      drained: SimSocket,
-    ): ConstructorParameters<typeof Pipe>[3] => ({
+    const near = new SimSocket(id, host, here, to, this.#wire, null);
+    const far = new SimSocket(id, listening.host, to, here, this.#wire, listening.tap);
+    const ends = (arrival: SimSocket, drained: SimSocket): PipeEnds => ({
       onArrival: (byteCount) => {
         arrival.onArrival(byteCount);
       },
@@ -440,8 +465,10 @@ export class SimNetwork {
         drained.onDrained();
       },
     });
-    const toFar = new Pipe(this.#timeline, this.#random, quality, ends(far, near));
-    const toNear = new Pipe(this.#timeline, this.#random, quality, ends(near, far));
+    const pipe = (to: ReturnType<typeof ends>): Pipe =>
+      new Pipe(this.#timeline, this.#random, quality, this.#wire.blocks, to);
+    const toFar = pipe(ends(far, near));
+    const toNear = pipe(ends(near, far));
     near.join(far, toNear, toFar);
     far.join(near, toFar, toNear);
     const link = { near, far, toFar, toNear };

@@ -180,6 +180,22 @@ export const goodLink: LinkQuality = {
   readBytesMax: 65_536,
 };
 
+export const noFaults: FaultTimes = {
+  killProcess: Infinity,
+  killMachine: Infinity,
+  killAtDiskCall: Infinity,
+  restart: Infinity,
+  pause: Infinity,
+  stall: Infinity,
+  clockJump: Infinity,
+  linkReset: Infinity,
+  linkSilent: Infinity,
+  linkStall: Infinity,
+  refuse: Infinity,
+  partition: Infinity,
+  slowDisk: Infinity,
+};
+
 function drawFaults(random: SeededRandom): FaultTimes {
   const sometimes = (chance: number, ...meanMs: number[]): number =>
     random.chance(chance) ? random.pick(meanMs) : Infinity;

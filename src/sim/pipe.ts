@@ -9,6 +9,7 @@
  * receiver then reads nonsense.
  */
 import type { SeededRandom } from '../base/random.js';
+import { copyInto, type Blocks, type Piece } from './bytes.js';
 import type { Timeline } from './clock.js';
 
 export interface LinkQuality {
@@ -47,12 +48,15 @@ export class Pipe {
   readonly #timeline: Timeline;
   readonly #random: SeededRandom;
   readonly #quality: LinkQuality;
+  readonly #blocks: Blocks;
   readonly #ends: PipeEnds;
   readonly #kept: Kept[] = [];
   #keptBytes = 0;
   #usedBytes = 0;
   #lastArrivalMs = 0;
-  #received: Uint8Array[] = [];
+  #received: Piece[] = [];
+  /** What has been read of the first. */
+  #readBytes = 0;
   #receivedBytes = 0;
   #isPumpDue = false;
   #isEnding = false;
@@ -62,10 +66,17 @@ export class Pipe {
   /** Nothing gets through any more, and nobody is told (N8). */
   isSilent = false;
 
-  constructor(timeline: Timeline, random: SeededRandom, quality: LinkQuality, ends: PipeEnds) {
+  constructor(
+    timeline: Timeline,
+    random: SeededRandom,
+    quality: LinkQuality,
+    blocks: Blocks,
+    ends: PipeEnds,
+  ) {
     this.#timeline = timeline;
     this.#random = random;
     this.#quality = quality;
+    this.#blocks = blocks;
     this.#ends = ends;
   }
 
@@ -83,7 +94,7 @@ export class Pipe {
     if (this.#kept.length === 0) {
       const room = Math.max(0, this.#quality.windowBytes - this.#usedBytes);
       const now = Math.min(end - start, room);
-      if (now > 0) this.#send(bytes.slice(start, start + now));
+      if (now > 0) this.#send(bytes, start, start + now);
       from = start + now;
     }
     if (from >= end) return true;
@@ -116,28 +127,33 @@ export class Pipe {
     this.#isCut = true;
     this.dropKept();
     this.#received = [];
-    this.#receivedBytes = 0;
+    this.#readBytes = this.#receivedBytes = 0;
   }
 
-  /** Up to `readBytesMax` of what has arrived, in one piece; null when there is nothing. */
-  read(): Uint8Array | null {
-    const max = this.#quality.readBytesMax;
-    const length = Math.min(this.#receivedBytes, max);
-    if (length === 0) return null;
-    const piece = new Uint8Array(length);
+  /** What one read hands over of what has arrived. */
+  get readableBytes(): number {
+    return Math.min(this.#receivedBytes, this.#quality.readBytesMax);
+  }
+
+  /** The first `readableBytes`, put at the beginning of `into`. */
+  read(into: Uint8Array): void {
+    const length = this.readableBytes;
     let have = 0;
+    let pieces = 0;
     while (have < length) {
-      const first = this.#received[0]!;
-      const count = Math.min(first.length, length - have);
-      piece.set(count === first.length ? first : first.subarray(0, count), have);
-      if (count === first.length) this.#received.shift();
-      else this.#received[0] = first.subarray(count);
-      have += count;
+      const { bytes, start, end } = this.#received[pieces]!;
+      const from = start + this.#readBytes;
+      const to = Math.min(end, from + length - have);
+      copyInto(into, have, bytes, from, to);
+      have += to - from;
+      this.#readBytes = to === end ? 0 : to - start;
+      if (to === end) pieces++;
     }
+    if (pieces === 1) this.#received.shift();
+    else if (pieces > 0) this.#received.splice(0, pieces);
     this.#receivedBytes -= length;
     this.#usedBytes -= length;
     if (this.#kept.length > 0) this.#pumpLater();
-    return piece;
   }
 
   #pumpLater(): void {
@@ -155,7 +171,7 @@ export class Pipe {
       const room = this.#quality.windowBytes - this.#usedBytes;
       if (room <= 0) return;
       const count = Math.min(room, first.end - first.start);
-      this.#send(first.bytes.slice(first.start, first.start + count));
+      this.#send(first.bytes, first.start, first.start + count);
       first.start += count;
       this.#keptBytes -= count;
       if (first.start === first.end) this.#kept.shift();
@@ -165,29 +181,31 @@ export class Pipe {
   }
 
   /** Cuts the bytes as the network does, and sends the pieces on their way in order. */
-  #send(bytes: Uint8Array): void {
-    this.#usedBytes += bytes.length;
+  #send(source: Uint8Array, first: number, last: number): void {
+    const { bytes, start, end } = this.#blocks.copy(source, first, last);
+    this.#usedBytes += end - start;
     const { cut, cutToBytes } = this.#quality;
     const random = this.#random;
-    if (bytes.length <= BYTEWISE_MAX && cutToBytes > 0 && random.chance(cutToBytes)) {
-      for (let i = 0; i < bytes.length; i++) this.#sendSegment(bytes.subarray(i, i + 1));
+    if (end - start <= BYTEWISE_MAX && cutToBytes > 0 && random.chance(cutToBytes)) {
+      for (let i = start; i < end; i++) this.#sendSegment({ bytes, start: i, end: i + 1 });
       return;
     }
-    let from = 0;
-    while (cut > 0 && bytes.length - from > 1 && random.chance(cut)) {
-      const length = random.between(1, bytes.length - from - 1);
-      this.#sendSegment(bytes.subarray(from, from + length));
+    let from = start;
+    while (cut > 0 && end - from > 1 && random.chance(cut)) {
+      const length = random.between(1, end - from - 1);
+      this.#sendSegment({ bytes, start: from, end: from + length });
       from += length;
     }
-    this.#sendSegment(bytes.subarray(from));
+    this.#sendSegment({ bytes, start: from, end });
   }
 
-  #sendSegment(bytes: Uint8Array): void {
+  #sendSegment(piece: Piece): void {
     this.#timeline.at(this.#arrivalMs(), () => {
       if (this.#isCut || this.isSilent) return;
-      this.#received.push(bytes);
-      this.#receivedBytes += bytes.length;
-      this.#ends.onArrival(bytes.length);
+      const byteCount = piece.end - piece.start;
+      this.#received.push(piece);
+      this.#receivedBytes += byteCount;
+      this.#ends.onArrival(byteCount);
     });
   }
 

@@ -38,6 +38,47 @@ test('moments run in the order of their times, equal times in the order of askin
   assert.equal(timeline.nowMs, 10);
 });
 
+test('what is asked for now runs after all that had been asked for this time', () => {
+  const timeline = new Timeline();
+  const told: string[] = [];
+  timeline.at(5, () => {
+    told.push('a');
+    timeline.at(5, () => {
+      told.push('now');
+      timeline.after(0, () => told.push('now again'));
+    });
+    timeline.after(0, () => told.push('never')).cancel();
+  });
+  timeline.at(5, () => told.push('b'));
+  timeline.at(6, () => told.push('c'));
+  while (timeline.step(5));
+  assert.deepEqual(told, ['a', 'b', 'now', 'now again']);
+  while (timeline.step(7));
+  assert.deepEqual(told, ['a', 'b', 'now', 'now again', 'c']);
+});
+
+test('what the promises of the last callback ask for soon still belongs to its turn', async () => {
+  for (const isInputFirst of [true, false]) {
+    const s = stage();
+    const input = (): void => {
+      s.process.post(() => s.told.push('input of the next turn'));
+    };
+    const work = async (): Promise<void> => {
+      await Promise.resolve();
+      if (isInputFirst) input();
+      s.process.clock.soon(() => s.told.push('soon'));
+      if (!isInputFirst) input();
+    };
+    s.process.post(() => void work());
+    await play(s, 10);
+    assert.deepEqual(s.told, ['soon', 'input of the next turn']);
+    s.process.clock.soon(() => s.told.push('soon, much later'));
+    input();
+    await play(s, 20);
+    assert.deepEqual(s.told.slice(2), ['input of the next turn', 'soon, much later']);
+  }
+});
+
 test('a turn reads all that is there before what was asked for soon', async () => {
   const s = stage();
   s.process.post(() => {

@@ -36,9 +36,11 @@ export class SimProcess implements ClockHost {
   #isScheduled = false;
   #isDead = false;
   #awakeMs = 0;
+  /** The last callback takes until then. */
+  #busyMs = 0;
+  /** When that began. */
+  #lastMs = -1;
   #spentMs = 0;
-  /** When it last finished reading everything that had come. */
-  lastReadMs = 0;
   /** A callback threw, or a promise of one did: a bug, told once. */
   onThrow: (problem: unknown) => void = () => undefined;
 
@@ -113,8 +115,14 @@ export class SimProcess implements ClockHost {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    // promises of the last callback, whose turn is not over before they have run
+    if (this.#isSoonDue && this.#timeline.nowMs === this.#lastMs) {
+      this.#timeline.at(this.#busyMs, this.#step);
+      return;
+    }
     const wakeMs = 2 * this.#pace.wakeMs * this.#random.fraction();
-    this.#timeline.at(Math.max(this.#timeline.nowMs + wakeMs, this.#awakeMs), this.#begin);
+    const nextMs = Math.max(this.#timeline.nowMs + wakeMs, this.#awakeMs, this.#busyMs);
+    this.#timeline.at(nextMs, this.#begin);
   }
 
   readonly #begin = (): void => {
@@ -133,7 +141,6 @@ export class SimProcess implements ClockHost {
     if (this.#isAsleep(this.#step)) return;
     if (this.#turn.length === 0 && this.#isSoonDue) {
       this.#isSoonDue = false;
-      this.lastReadMs = this.#timeline.nowMs;
       this.#turn = this.#soon.reverse();
       this.#soon = [];
     }
@@ -150,8 +157,10 @@ export class SimProcess implements ClockHost {
     } catch (problem) {
       if (!this.isDead) this.onThrow(problem);
     }
-    const nextMs = this.#timeline.nowMs + this.#spentMs;
-    this.#timeline.at(nextMs, this.#step);
+    this.#lastMs = this.#timeline.nowMs;
+    this.#busyMs = this.#lastMs + this.#spentMs;
+    if (this.waitingCount > 0) this.#timeline.at(this.#busyMs, this.#step);
+    else this.#isScheduled = false;
   };
 
   #isAsleep(again: Task): boolean {

@@ -9,6 +9,7 @@ import { formatZxid, type Zxid } from '../protocol/zxid.js';
 import type { Server } from '../server/server.js';
 import { StartError } from '../storage/start-error.js';
 import type { Tree } from '../tree/tree.js';
+import { advance } from './advance.js';
 import { checkHistory, type Recovery } from './checker.js';
 import { Timeline } from './clock.js';
 import { SimClient, type ClientWorld } from './client.js';
@@ -19,7 +20,7 @@ import { LogWitness } from './log-witness.js';
 import { SimNetwork } from './network.js';
 import { drawParameters, goodLink, serverAddress, type Parameters } from './parameters.js';
 import { Prober } from './prober.js';
-import { drained, recoverAlone, writePast, type RecoveredAlone } from './scratch.js';
+import { recoverAlone, writePast, type RecoveredAlone } from './scratch.js';
 import { ServerTap } from './server-tap.js';
 import { SimServer, type Sabotage } from './sim-server.js';
 import { Trace } from './trace.js';
@@ -27,6 +28,8 @@ import { Trace } from './trace.js';
 export interface RunOptions {
   readonly seed: number;
   readonly sabotage?: Sabotage;
+  /** What is run in place of what the seed has drawn. */
+  readonly tune?: (drawn: Parameters) => Parameters;
   /** Gets every line of the trace. */
   readonly sink?: (line: string) => void;
 }
@@ -89,7 +92,8 @@ class Run {
     const { seed } = options;
     this.#trace = new Trace(this.#timeline, options.sink ?? null);
     this.#random = new SeededRandom(seed);
-    const parameters = drawParameters(seed, this.#fork());
+    const drawn = drawParameters(seed, this.#fork());
+    const parameters = options.tune?.(drawn) ?? drawn;
     this.#parameters = parameters;
     const fail = (invariant: string, message: string): void => {
       this.#fail(invariant, message);
@@ -330,23 +334,12 @@ class Run {
 
   /** Runs until then, or until `isEnough`, which is asked now and then, or until something is wrong. */
   async #advance(untilMs: number, isEnough: () => boolean): Promise<boolean> {
-    const timeline = this.#timeline;
-    for (let steps = 0; this.#violation === null; steps++) {
-      if (steps % 64 === 0 && isEnough()) return true;
-      if (!timeline.step(untilMs)) return isEnough();
-      if (timeline.mustDrain) {
-        timeline.mustDrain = false;
-        await drained();
-      }
-      for (
-        let errand = this.#errands.shift();
-        errand !== undefined;
-        errand = this.#errands.shift()
-      ) {
-        await errand();
-      }
+    const isOver = (): boolean => this.#violation !== null || this.#errands.length > 0;
+    for (;;) {
+      const isReached = await advance(this.#timeline, { untilMs, isEnough, every: 64, isOver });
+      if (this.#errands.length === 0) return isReached;
+      for (const errand of this.#errands.splice(0)) await errand();
     }
-    return false;
   }
 
   // ------------------------------------------------------------------ what the server shows

@@ -9,6 +9,7 @@ import { zxidHigh, zxidLow } from '../protocol/zxid.js';
 import type { ServerConfig } from '../server/config/config.js';
 import { Storage } from '../storage/storage.js';
 import { Tree } from '../tree/tree.js';
+import { inTurns } from './advance.js';
 import { Timeline } from './clock.js';
 import { simCompression } from './compression.js';
 import type { DiskImage } from './disk-image.js';
@@ -110,7 +111,7 @@ export async function drive<T>(timeline: Timeline, promise: Promise<T>): Promise
   };
   promise.then(settle, settle);
   await drained();
-  while (!state.isSettled && timeline.step(Infinity)) await drained();
+  await inTurns(() => state.isSettled || !timeline.step(Infinity));
   if (!state.isSettled) throw new Error('nothing is left to happen, and it has not happened');
   return await promise;
 }

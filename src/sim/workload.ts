@@ -53,6 +53,12 @@ const WRONG_PATHS = ['', 'a', '/a/', '/a//x', '/a/../b', '/a/\u0001', '//'];
 
 const OPEN: readonly ACL[] = [{ perms: Perms.all, id: { scheme: 'world', id: 'anyone' } }];
 
+/** Nothing is asked for. */
+export const restingWeights = Object.fromEntries(CHOICES.map((choice) => [choice, 0])) as Record<
+  Choice,
+  number
+>;
+
 /** Mostly zero or small, a few large: no two runs test the same mixture. */
 export function drawWeights(random: SeededRandom): Record<Choice, number> {
   const weights = {} as Record<Choice, number>;

@@ -12,12 +12,17 @@ import { Reader } from '../../protocol/reader.js';
 import { readTxnPayload } from '../../protocol/records.js';
 import { counterOf, epochOf, formatZxid, makeZxid, type Zxid } from '../../protocol/zxid.js';
 import { readMembers, votersOf, type Members } from '../../server/config/members.js';
+import { sameBytes } from '../bytes.js';
 import type { LoggedTxn } from '../log-witness.js';
 import type { DurableHistory } from './durable-history.js';
 
 export interface Voter {
   readonly sid: number;
   readonly history: DurableHistory;
+  /** Null: it is down. */
+  readonly member: {
+    readonly membership: { readonly inForce: { readonly members: Members } };
+  } | null;
 }
 
 interface ChronicleParts {
@@ -25,6 +30,10 @@ interface ChronicleParts {
   /** In force at the beginning. */
   readonly config: Members;
   nowMs(): number;
+  /** The server has said that it has it, which cannot be held against those who believe it. */
+  isOwed(sid: number, zxid: Zxid): boolean;
+  /** An oracle allows it to decide without the other voter. */
+  maySettleAlone(sid: number): boolean;
   readonly fail: (invariant: string, message: string) => void;
 }
 
@@ -94,7 +103,7 @@ export class Chronicle {
   };
 
   /** It leads from here on; everything that it has counts as committed. */
-  onLeading({ sid, history }: Voter, epoch: number): void {
+  onLeading({ sid, history, member }: Voter, epoch: number): void {
     const { fail } = this.#parts;
     const other = this.#leaders.get(epoch);
     if (other !== undefined) {
@@ -108,6 +117,9 @@ export class Chronicle {
       const [ends, last] = [formatZxid(end), formatZxid(this.last)];
       fail('S10', `${sid} leads epoch ${epoch} with a history to ${ends}, ${last} was committed`);
     }
+    // one that was saved, and its transaction not logged: with NEWLEADER a quorum has agreed to it
+    const inForce = member?.membership.inForce.members;
+    if (inForce !== undefined && inForce.version > this.last) this.#voters = votersOf(inForce);
     this.#bases.set(epoch, this.last);
     const start = makeZxid(epoch, 0);
     if (start > this.#latestStart) this.#latestStart = start;
@@ -147,6 +159,16 @@ export class Chronicle {
     } else if (!sameBytes(known.bytes, bytes)) {
       fail('S2', `server ${sid} applies another transaction as ${formatZxid(zxid)}`);
     }
+  }
+
+  /** Of the voters beside it, so many have all that is committed that each quorum has one of them. */
+  isSafeWithout(sid: number): boolean {
+    const voters = this.#voters;
+    const others = this.#parts.servers().filter((one) => one.sid !== sid);
+    const holders = others.filter((one) => {
+      return voters.includes(one.sid) && one.history.covers(this.#resolve(this.last));
+    });
+    return 2 * holders.length >= voters.length;
   }
 
   // ------------------------------------------------------------------ inside
@@ -190,8 +212,12 @@ export class Chronicle {
       .servers()
       .filter(({ sid }) => voters.includes(sid))
       // what was acknowledged and then wiped may be committed all the same
-      .filter(({ history }) => history.holds(zxid) || history.hadBeforeWipe(zxid));
+      .filter(({ sid, history }) => {
+        const isThere = history.holds(zxid) || history.hadBeforeWipe(zxid);
+        return isThere || this.#parts.isOwed(sid, zxid);
+      });
     if (2 * holders.length > voters.length) return;
+    if (holders.some(({ sid }) => this.#parts.maySettleAlone(sid))) return;
     const where = `${holders.map(({ sid }) => sid).join(' and ')}, of ${voters.join()} that vote`;
     this.#parts.fail('S15', `${formatZxid(zxid)} is committed, and durable only on ${where}`);
   }
@@ -214,8 +240,4 @@ export class Chronicle {
     this.txns.push({ zxid, payload, bytes: found.bytes, seenMs: this.#parts.nowMs() });
     if (payload.header.type === OpCode.createSession) this.#sessions.add(payload.header.clientId);
   }
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

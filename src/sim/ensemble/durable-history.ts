@@ -39,6 +39,8 @@ export class DurableHistory {
   #held = new Set<Zxid>();
   #accepted = 0;
   #current = 0;
+  readonly #prefix = new Uint8Array(PREFIX_BYTES);
+  readonly #prefixView = new DataView(this.#prefix.buffer);
   /** What was on the disk before it was emptied. */
   #wiped: { readonly held: ReadonlySet<Zxid>; readonly snapEnd: Zxid } | null = null;
 
@@ -174,8 +176,7 @@ export class DurableHistory {
     let known = this.#files.get(inode);
     if (known === undefined || this.#cut.has(inode)) known = { zxids: [], offset: HEADER_BYTES };
     this.#files.set(inode, known);
-    const prefix = new Uint8Array(PREFIX_BYTES);
-    const view = new DataView(prefix.buffer);
+    const [prefix, view] = [this.#prefix, this.#prefixView];
     for (;;) {
       if (content.read(prefix, 0, PREFIX_BYTES, known.offset) < PREFIX_BYTES) break;
       const length = view.getInt32(8);

@@ -25,6 +25,8 @@ interface FaultWorld {
   readonly trace: Trace;
   readonly parameters: EnsembleParameters;
   members(): readonly SimMember[];
+  /** Nobody else need have what is on its disk. */
+  isPrecious(sid: number): boolean;
 }
 
 const DAY_MS = 86_400_000;
@@ -163,6 +165,9 @@ export class EnsembleFaults {
   /** Never so many voters at once that nobody is left of a quorum that committed something. */
   #wipe(victim: SimMember): void {
     const { parameters } = this.#world;
+    // it would vote as if it had never had anything
+    if (victim.isStranger) return;
+    if (this.#world.isPrecious(victim.sid)) return;
     // who votes changes from under it
     if (parameters.reconfigMs < Infinity) return;
     const voters = this.#world.members().slice(0, parameters.voterCount);

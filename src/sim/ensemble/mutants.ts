@@ -23,7 +23,7 @@ export interface EnsembleMutant {
 
 // ------------------------------------------------------------------ disks that lie
 
-class FlushTooEarly extends ForwardingFile {
+export class FlushTooEarly extends ForwardingFile {
   override flush(done: (error: DiskError | null) => void): void {
     done(null);
     this.inner.flush(() => undefined);
@@ -36,7 +36,7 @@ class SyncLies extends ForwardingFile {
   }
 }
 
-function onFiles(prefix: string, wrap: (file: DiskFile) => DiskFile): EnsembleSabotage {
+export function onFiles(prefix: string, wrap: (file: DiskFile) => DiskFile): EnsembleSabotage {
   class Wrapping extends ForwardingDisk {
     override openNow(path: string, mode: OpenMode): DiskFile {
       const file = this.inner.openNow(path, mode);
@@ -69,6 +69,24 @@ export function replacing<Part extends object>(
           const descriptor = before[i];
           if (descriptor !== undefined) Object.defineProperty(prototype, name, descriptor);
         }
+      };
+    },
+  };
+}
+
+/** Replaces what a class answers when it is asked for this. */
+export function answering<Part extends object>(
+  part: { readonly prototype: Part },
+  name: keyof Part,
+  get: (this: Part) => unknown,
+): EnsembleSabotage {
+  return {
+    patch() {
+      const { prototype } = part;
+      const before = Object.getOwnPropertyDescriptor(prototype, name);
+      Object.defineProperty(prototype, name, { configurable: true, get });
+      return () => {
+        if (before !== undefined) Object.defineProperty(prototype, name, before);
       };
     },
   };
@@ -122,7 +140,8 @@ function believing(field: 'hasHistory' | 'hasPromised'): EnsembleSabotage {
   }));
 }
 
-function together(...parts: readonly EnsembleSabotage[]): EnsembleSabotage {
+/** All of what they replace is replaced. */
+export function together(...parts: readonly EnsembleSabotage[]): EnsembleSabotage {
   return {
     patch() {
       const restores = parts.map((part) => part.patch?.() ?? ((): void => undefined));
@@ -190,12 +209,12 @@ export const ensembleMutants: readonly EnsembleMutant[] = [
   },
   {
     name: 'a wiped voter votes',
-    seed: 7,
+    seed: 13,
     make: wipedVote,
   },
   {
     name: 'a learner keeps what it is told to cut off',
-    seed: 70,
+    seed: 28,
     make: () =>
       replacing(Learner, () => ({
         onTrunc(_to: ZxidPair, nowMs: number) {

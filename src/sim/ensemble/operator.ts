@@ -181,7 +181,8 @@ export class Operator {
         }),
       commit: (text) =>
         write(() => {
-          disk.before = disk.inForce;
+          // the last one that it is in
+          if (disk.inForce?.includes(`server.${member.sid}=`) !== false) disk.before = disk.inForce;
           disk.inForce = text;
           disk.next = null;
         }),
@@ -205,7 +206,7 @@ export class Operator {
   }
 }
 
-const nothing: ReconfigRequest = {
+export const nothing: ReconfigRequest = {
   joiningServers: null,
   leavingServers: null,
   newMembers: null,
@@ -216,7 +217,7 @@ function joining(sid: number, role: 'participant' | 'observer'): ReconfigRequest
   return { ...nothing, joiningServers: lineOf(sid, role) };
 }
 
-function lineOf(sid: number, role: string): string {
+export function lineOf(sid: number, role: string): string {
   const host = hostOf(sid);
   return `server.${sid}=${host}:${quorumPort}:${electionPort}:${role};${host}:${clientPort}`;
 }
@@ -235,7 +236,7 @@ function hex(version: bigint): string {
 }
 
 /** As the super user's session would, through the leader. */
-function submit(leader: SimMember, request: ReconfigRequest): void {
+export function submit(leader: SimMember, request: ReconfigRequest): void {
   const server = leader.member?.server;
   if (server?.isServing !== true || !server.replica.ownsSessions) return;
   const writer = new Writer();

@@ -5,6 +5,7 @@ import type { ClientTraits } from '../client.js';
 import { drawClient, drawConfig, drawLink, goodLink, type DiskManners } from '../parameters.js';
 import type { LinkQuality } from '../pipe.js';
 import type { ProcessPace } from '../process.js';
+import { apacheFlaws, type ApacheConduct } from './apache-peer.js';
 
 /** Mean times between faults of a kind, for the ensemble as a whole; Infinity: never. */
 export const faultNames = [
@@ -31,6 +32,14 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
+/** Who says of two voters whether one may go on alone. */
+export interface OracleManners {
+  /** Between two of its answers; Infinity: it speaks when it is told to. */
+  readonly meanMs: number;
+  /** That an answer is one without knowledge. */
+  readonly wrongChance: number;
+}
+
 export interface EnsembleParameters {
   readonly seed: number;
   readonly safetyMs: number;
@@ -54,12 +63,22 @@ export interface EnsembleParameters {
   readonly hasLocalSessions: boolean;
   /** Observers learn from followers, where they find one. */
   readonly hasObserverMasters: boolean;
+  /** The leader takes out who stayed away so long; 0: it has no autopilot. */
+  readonly autopilotDeadMs: number;
+  /** Of two voters; null: they have none. */
+  readonly oracle: OracleManners | null;
+  /** By number, servers that may be made to behave as Apache's do. */
+  readonly strangers: ReadonlyMap<number, ApacheConduct>;
+  /** Of them, those that do. */
+  readonly apache: ReadonlyMap<number, ApacheConduct>;
 }
 
 export const clientPort = 2181;
 export const quorumPort = 2888;
 export const electionPort = 3888;
 export const observerMasterPort = 2889;
+/** Beside what a server has for itself. */
+export const oraclePath = '/oracle';
 
 export function hostOf(sid: number): string {
   return `10.0.1.${sid}`;
@@ -70,9 +89,14 @@ export function sidAt(address: string): number {
   return address.startsWith('10.0.1.') ? Number(address.slice(7)) : 0;
 }
 
-export function drawEnsemble(seed: number, random: SeededRandom): EnsembleParameters {
-  const voterCount = random.pick([1, 2, 3, 3, 3, 3, 4, 5]);
-  const observerCount = random.chance(0.3) ? random.between(1, 2) : 0;
+export function drawEnsemble(
+  seed: number,
+  random: SeededRandom,
+  shape: { readonly voters?: number; readonly observers?: number } = {},
+): EnsembleParameters {
+  const drawnVoters = random.pick([1, 2, 3, 3, 3, 3, 4, 5]);
+  const drawnObservers = random.chance(0.3) ? random.between(1, 2) : 0;
+  const { voters: voterCount = drawnVoters, observers: observerCount = drawnObservers } = shape;
   const tickMs = random.pick([100, 200, 500]);
   const clientCount = random.between(1, 5);
   const configs = drawConfigs(random, tickMs, voterCount, observerCount);
@@ -108,14 +132,72 @@ export function drawEnsemble(seed: number, random: SeededRandom): EnsembleParame
   const reconfigMs = random.chance(0.3) ? random.pick([400, 1500, 4000]) : Infinity;
   const hasLocalSessions = random.chance(0.25);
   const hasObserverMasters = random.chance(0.5);
-  return reconfigurable({ ...drawn, reconfigMs, hasLocalSessions, hasObserverMasters });
+  const hasAutopilot = reconfigMs < Infinity && voterCount > 3;
+  const furniture = { reconfigMs, hasLocalSessions, hasObserverMasters };
+  const autopilot = hasAutopilot ? drawAutopilot(random, tickMs) : { autopilotDeadMs: 0 };
+  const strangers =
+    reconfigMs === Infinity
+      ? drawStrangers(random, configs.length)
+      : new Map<number, ApacheConduct>();
+  const apache = new Map<number, ApacheConduct>();
+  const isPair = voterCount === 2 && reconfigMs === Infinity && strangers.size === 0;
+  const oracle = isPair && random.chance(0.7) ? drawOracle(random) : null;
+  return reconfigurable({ ...drawn, ...furniture, ...autopilot, oracle, strangers, apache });
+}
+
+function drawOracle(random: SeededRandom): OracleManners {
+  return {
+    meanMs: random.pick([100, 400, 1500]),
+    wrongChance: random.chance(0.3) ? random.pick([0.02, 0.2]) : 0,
+  };
+}
+
+/** The two voters ask the oracle, where one is drawn. */
+export function advised(drawn: EnsembleParameters): EnsembleParameters {
+  if (drawn.oracle === null) return drawn;
+  const configs = drawn.configs.map((config) => ({
+    ...config,
+    ensemble: { ...config.ensemble, oraclePath },
+  }));
+  return { ...drawn, configs };
+}
+
+/** In some ensembles one server or more, and some of those are of releases with known bugs. */
+function drawStrangers(random: SeededRandom, count: number): Map<number, ApacheConduct> {
+  const strangers = new Map<number, ApacheConduct>();
+  if (!random.chance(0.3)) return strangers;
+  const share = random.pick([0.2, 0.5, 0.9]);
+  const flaws = random.chance(0.3) ? [random.pick(apacheFlaws)] : [];
+  for (let sid = 1; sid <= count; sid++) if (random.chance(share)) strangers.set(sid, { flaws });
+  return strangers;
+}
+
+/** The drawn strangers are there. */
+export function mixed(drawn: EnsembleParameters): EnsembleParameters {
+  return { ...drawn, apache: drawn.strangers };
+}
+
+/** Somebody stays away, and for a while nothing else happens: otherwise it would never act. */
+function drawAutopilot(
+  random: SeededRandom,
+  tickMs: number,
+): Partial<EnsembleParameters> & {
+  readonly autopilotDeadMs: number;
+} {
+  return {
+    autopilotDeadMs: tickMs * random.pick([1, 3, 10]),
+    reconfigMs: random.pick([4000, 30_000]),
+    restartMs: random.pick([500, 3000, 10_000]),
+    safetyMs: 40_000,
+  };
 }
 
 /** The servers' configurations have local sessions and observer masters where these are drawn. */
 export function furnished(drawn: EnsembleParameters): EnsembleParameters {
-  const { hasLocalSessions, hasObserverMasters } = drawn;
+  const { hasLocalSessions, hasObserverMasters, autopilotDeadMs } = drawn;
   const configs = drawn.configs.map((config) => ({
     ...config,
+    autopilotDeadMs,
     readOnlyModeEnabled: hasLocalSessions,
     ensemble: {
       ...config.ensemble,

@@ -9,22 +9,18 @@ import type { ListenOptions, Network, Socket, SocketHandler } from '../../ports/
 import { FrameDecoder } from '../../protocol/frame.js';
 import { HelloDecoder } from '../../protocol/peer/hello.js';
 import { readNotification } from '../../protocol/peer/notification.js';
-import {
-  PacketType,
-  QuorumPacketDecoder,
-  type AfterPacket,
-  type PacketView,
-} from '../../protocol/peer/quorum-packet.js';
+import { PacketType, type PacketView } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
 import { counterOf, epochOf, formatZxid, zxidOfParts, type Zxid } from '../../protocol/zxid.js';
-import { snapSignature } from '../../storage/snap-stream.js';
 import { ForwardingSocket } from '../forwarding.js';
 import { SimSocket } from '../network.js';
 import type { Trace } from '../trace.js';
+import type { Debts } from './apache-peer.js';
 import type { Voter } from './chronicle.js';
+import type { Packet } from './cues.js';
 import { electionPort, observerMasterPort, quorumPort, sidAt } from './parameters.js';
+import { QuorumStream } from './quorum-stream.js';
 
-const DATA_BYTES_MAX = 256 * 1024 * 1024;
 const NAMES = new Map(Object.entries(PacketType).map(([name, type]) => [type as number, name]));
 
 /** What a leader has told a learner over one connection. */
@@ -38,13 +34,18 @@ interface Telling {
 }
 
 interface Speaker extends Voter {
+  /** It is of a make that says more than its disk holds (apache-peer.ts). */
+  readonly mayLie: boolean;
   /** It has no role. */
   readonly isLooking: boolean;
 }
 
 interface Parts {
   readonly trace: Trace;
+  readonly debts: Debts;
   fail(invariant: string, message: string): void;
+  /** It is about to leave. */
+  onPacket(packet: Packet): void;
 }
 
 /** The zxid that a learner shows when it cannot go back to where its leader wants it. */
@@ -93,9 +94,19 @@ export class PeerTap {
   }
 
   /** The epoch file changed: the history of the epoch must be there (Z14). */
-  onCurrentEpoch({ sid, history }: Voter, epoch: number): void {
+  onCurrentEpoch({ sid, history, mayLie }: Speaker, epoch: number): void {
     if (this.#proposed.get(epoch) === sid || epochOf(history.end) >= epoch) return;
-    const due = this.#histories.get(`${sid} ${epoch}`);
+    const key = `${sid} ${epoch}`;
+    const due = this.#histories.get(key);
+    if (mayLie) {
+      const isPaid = (): boolean => {
+        const end = this.#histories.get(key);
+        return end === null || (end !== undefined && history.covers(end));
+      };
+      const what = `${sid} has epoch ${epoch} as its current one`;
+      this.#parts.debts.owe(sid, { what, upTo: due ?? 0n, isPaid });
+      return;
+    }
     if (due === undefined) {
       this.#parts.fail('S16', `${sid} has epoch ${epoch} as its current one before NEWLEADER`);
     } else if (due !== null && !history.covers(due)) {
@@ -113,35 +124,13 @@ export class PeerTap {
     // a follower that serves observers says what a leader would, and leads nobody
     const isRelay = port === observerMasterPort;
     if (port !== quorumPort && !isRelay) return null;
-    let tail: number[] = [];
-    // an end that is the end of its chunk as well is told at the next one
-    let isOver = false;
-    const decoder = new QuorumPacketDecoder(
-      { dataBytesMax: DATA_BYTES_MAX, authIdsMax: 4096 },
-      (bytes, start, end) => {
-        if (isOver) {
-          isOver = false;
-          return 0;
-        }
-        for (let at = start; at < end; at++) {
-          tail.push(bytes[at]!);
-          if (tail.length > snapSignature.length) tail = tail.slice(-snapSignature.length);
-          if (isSignature(tail)) {
-            tail = [];
-            isOver = at + 1 === end;
-            return at + 1 - start;
-          }
-        }
-        return end - start;
-      },
-    );
-    const onPacket = (packet: PacketView): AfterPacket => {
+    const stream = new QuorumStream(!isCaller);
+    const onPacket = (packet: PacketView): void => {
       if (isCaller) this.#onLearnerSays(speaker, socket, packet, isRelay);
       else this.#onLeaderSays(speaker, socket, packet, isRelay);
-      return packet.type === PacketType.snap && !isCaller ? 'raw' : 'packets';
     };
     return (bytes, start, end) => {
-      const status = decoder.push(bytes, start, end, onPacket);
+      const status = stream.push(bytes, start, end, onPacket);
       if (status !== 'ok')
         this.#parts.fail('frames', `server ${speaker.sid} wrote what is no packet`);
     };
@@ -183,8 +172,8 @@ export class PeerTap {
     if (!speaker.isLooking || state !== 'looking' || leader !== BigInt(sid)) return;
     if (Number(peerEpoch) > history.currentEpoch) {
       this.#fail(sid, `votes with epoch ${peerEpoch}, durable is ${history.currentEpoch}`);
-    } else if (Number(peerEpoch) === history.currentEpoch && !history.covers(zxid)) {
-      this.#fail(sid, `votes with ${formatZxid(zxid)}, durable is ${formatZxid(history.end)}`);
+    } else if (Number(peerEpoch) === history.currentEpoch) {
+      this.#claim(speaker, 'votes with', zxid);
     }
   }
 
@@ -224,7 +213,7 @@ export class PeerTap {
     }
   }
 
-  #onLearnerSays(speaker: Voter, socket: SimSocket, packet: PacketView, isRelay: boolean): void {
+  #onLearnerSays(speaker: Speaker, socket: SimSocket, packet: PacketView, isRelay: boolean): void {
     const { sid, history } = speaker;
     const { type, zxidHigh, zxidLow, bytes, dataStart, dataEnd } = packet;
     const zxid = zxidOfParts(zxidHigh, zxidLow);
@@ -249,33 +238,21 @@ export class PeerTap {
         return;
       case PacketType.ack:
         if (counterOf(zxid) === 0) this.#onHistoryAck(speaker, telling, zxidHigh);
-        else if (!history.holds(zxid)) {
-          this.#fail(
-            sid,
-            `acknowledges ${formatZxid(zxid)}, durable is ${formatZxid(history.end)}`,
-          );
-        }
+        else this.#claim(speaker, 'acknowledges', zxid, () => history.holds(zxid));
         return;
       default:
     }
   }
 
   /** `to` null: to somebody who leads nobody. */
-  #onPromise(
-    { sid, history }: Voter,
-    to: number | null,
-    epoch: number,
-    end: Zxid,
-    current: number,
-  ): void {
+  #onPromise(speaker: Speaker, to: number | null, epoch: number, end: Zxid, current: number): void {
+    const { sid, history } = speaker;
     if (history.acceptedEpoch < epoch) {
       this.#fail(sid, `promises epoch ${epoch}, durable is ${history.acceptedEpoch}`);
     }
     // whoever asks for a snapshot shows what nobody has
     const isAsking = current === -1 && end === ASKS_FOR_SNAPSHOT;
-    if (!isAsking && !history.covers(end)) {
-      this.#fail(sid, `promises with ${formatZxid(end)}, durable is ${formatZxid(history.end)}`);
-    }
+    if (!isAsking) this.#claim(speaker, 'promises with', end);
     if (current === -1) return;
     if (history.currentEpoch < current) {
       this.#fail(sid, `promises with current epoch ${current}, durable is ${history.currentEpoch}`);
@@ -288,17 +265,31 @@ export class PeerTap {
     this.#promises.set(`${sid} ${epoch}`, to);
   }
 
-  #onHistoryAck({ sid, history }: Voter, telling: Telling, epoch: number): void {
+  #onHistoryAck(speaker: Speaker, telling: Telling, epoch: number): void {
+    const { sid, history, mayLie } = speaker;
     if (telling.isHistoryAcknowledged) return;
     telling.isHistoryAcknowledged = true;
     if (history.currentEpoch < epoch) {
       this.#fail(sid, `acknowledges epoch ${epoch}, durable is ${history.currentEpoch}`);
     }
     const { historyEnd } = telling;
-    if (historyEnd !== null && !history.covers(historyEnd)) {
-      const [due, is] = [formatZxid(historyEnd), formatZxid(history.end)];
-      this.#fail(sid, `acknowledges a history to ${due}, durable is ${is}`);
+    if (mayLie && (historyEnd === null || history.covers(historyEnd))) {
+      this.#parts.debts.settle(sid);
     }
+    if (historyEnd !== null) this.#claim(speaker, 'acknowledges a history to', historyEnd);
+  }
+
+  /** It says that it has this, durably. */
+  #claim(
+    { sid, history, mayLie }: Speaker,
+    how: string,
+    zxid: Zxid,
+    isPaid = (): boolean => history.covers(zxid),
+  ): void {
+    if (isPaid()) return;
+    const what = `${how} ${formatZxid(zxid)}, durable is ${formatZxid(history.end)}`;
+    if (!mayLie) this.#fail(sid, what);
+    else this.#parts.debts.owe(sid, { what, upTo: zxid, isPaid });
   }
 
   #tellingOn(socket: SimSocket): Telling {
@@ -319,6 +310,7 @@ export class PeerTap {
       Number(zxid & 0xffff_ffffn),
       () => `s${to} ${NAMES.get(type) ?? type} ${formatZxid(zxid)}`,
     );
+    this.#parts.onPacket({ from: sid, to, kind: NAMES.get(type) ?? String(type), zxid });
   }
 
   #fail(sid: number, what: string): void {
@@ -343,10 +335,6 @@ class Overheard extends ForwardingSocket {
     if (!this.#socket.isClosed && !this.#socket.isEnding) this.#hear(bytes, start, end);
     return super.write(bytes, start, end);
   }
-}
-
-function isSignature(tail: readonly number[]): boolean {
-  return tail.length === snapSignature.length && tail.every((byte, i) => byte === snapSignature[i]);
 }
 
 function currentEpochIn(bytes: Uint8Array, start: number, end: number): number {

@@ -47,7 +47,7 @@ export const reconfigMutants: readonly EnsembleMutant[] = [
   },
   {
     name: 'a proposed configuration is acknowledged before it is saved',
-    seed: 7,
+    seed: 12,
     make: () =>
       withReconfigurations(
         replacing(ConfigKeeper, () => ({

@@ -11,34 +11,48 @@ import { configText } from '../../server/ensemble/config-text.js';
 import { StartError } from '../../storage/start-error.js';
 import type { Tree } from '../../tree/tree.js';
 import type { RoleName } from '../../zab/ready.js';
+import { advance } from '../advance.js';
 import { checkHistory, type Recovery } from '../checker.js';
-import { SimClient } from '../client.js';
+import type { SimClient } from '../client.js';
 import { Timeline } from '../clock.js';
-import { differenceOf, shared } from '../dump.js';
-import { addressOf } from '../faults.js';
 import { History, type Violation } from '../history.js';
-import { configPath } from '../model.js';
 import { SimNetwork } from '../network.js';
 import { goodLink } from '../parameters.js';
 import type { RunResult } from '../run.js';
-import { drained, recoverAlone } from '../scratch.js';
+import { recoverAlone } from '../scratch.js';
 import { ServerTap } from '../server-tap.js';
 import { Trace } from '../trace.js';
+import { AutopilotWatch } from './autopilot-watch.js';
+import { Debts } from './apache-peer.js';
+import { makeClients } from './clients.js';
 import { Chronicle } from './chronicle.js';
+import { EpochWatch } from './epoch-watch.js';
 import { EnsembleFaults } from './faults.js';
 import {
-  clientPort,
+  advised,
   drawEnsemble,
   hostOf,
   sidAt,
   type EnsembleParameters,
   furnished,
+  mixed,
 } from './parameters.js';
 import { Operator } from './operator.js';
-import { clientsOnly, shrinkWalks, stateOf, zxidOf } from './glances.js';
+import {
+  clientsOnly,
+  differingDigest,
+  differingState,
+  showsConfig,
+  shrinkWalks,
+  stateOf,
+  witnessOf,
+  zxidOf,
+} from './glances.js';
 import { PeerTap } from './peer-tap.js';
 import { Stage, type Script } from './stage.js';
+import { SimOracle } from './sim-oracle.js';
 import { SimMember, type EnsembleSabotage } from './sim-member.js';
+import { unsettled } from './unsettled.js';
 
 export interface EnsembleRunOptions {
   readonly seed: number;
@@ -46,6 +60,8 @@ export interface EnsembleRunOptions {
   readonly sink?: (line: string) => void;
   /** Played in place of what the seed would let go wrong. */
   readonly script?: Script;
+  /** Of the script, with each step. */
+  readonly patienceMs?: number;
 }
 
 /** No scenario waits longer for one thing. */
@@ -77,12 +93,16 @@ class EnsembleRun {
   readonly #stage: Stage;
   readonly #clients: SimClient[];
   readonly #operator: Operator | null;
+  readonly #oracle: SimOracle | null;
+  readonly #autopilotWatch: AutopilotWatch;
   readonly #states: Recovery[] = [];
   readonly #announced = new Set<bigint>();
   readonly #listening = new WeakSet<Tree>();
-  /** By sid, as they were last found durable. */
-  readonly #epochs = new Map<number, { accepted: number; current: number }>();
+  readonly #epochWatch: EpochWatch;
+  readonly #debts = new Debts();
   #isCalm = false;
+  /** Something is wrong, or a peer has lost what others relied on: nothing more can be learnt. */
+  #isOver = false;
   #violation: Violation | null = null;
 
   constructor(options: EnsembleRunOptions) {
@@ -92,7 +112,9 @@ class EnsembleRun {
     const drawn = drawEnsemble(options.seed, this.#fork());
     // mutants have seeds of their own, from before all of that was drawn
     const parameters =
-      options.sabotage === undefined ? furnished(drawn) : (options.sabotage.tune?.(drawn) ?? drawn);
+      options.sabotage === undefined
+        ? advised(mixed(furnished(drawn)))
+        : (options.sabotage.tune?.(drawn) ?? drawn);
     this.#parameters = parameters;
     const fail = (invariant: string, message: string): void => {
       this.#fail(invariant, message);
@@ -105,9 +127,21 @@ class EnsembleRun {
       servers: () => this.#members,
       config: parameters.configs[0]!.ensemble,
       nowMs: () => this.#timeline.nowMs,
+      isOwed: (sid, zxid) => this.#debts.covers(sid, zxid),
+      maySettleAlone: this.#isAlone,
       fail,
     });
-    this.#peerTap = new PeerTap({ trace: this.#trace, fail });
+    this.#peerTap = new PeerTap({
+      trace: this.#trace,
+      debts: this.#debts,
+      fail,
+      onPacket: (packet) => {
+        this.#stage.cues.onPacket(packet);
+      },
+    });
+    const voterCount = parameters.reconfigMs === Infinity ? parameters.voterCount : null;
+    const [peerTap, mayLeadAlone] = [this.#peerTap, this.#isAlone];
+    this.#epochWatch = new EpochWatch({ peerTap, voterCount, mayLeadAlone, fail });
     this.#members = parameters.configs.map((_, i) => this.#makeMember(i, fail));
     this.#faults = new EnsembleFaults({
       timeline: this.#timeline,
@@ -116,6 +150,7 @@ class EnsembleRun {
       trace: this.#trace,
       parameters,
       members: () => this.#members,
+      isPrecious: (sid) => this.#oracle?.isPrecious(sid) === true,
     });
     this.#stage = new Stage({
       timeline: this.#timeline,
@@ -123,10 +158,20 @@ class EnsembleRun {
       faults: this.#faults,
       chronicle: this.#chronicle,
       members: () => this.#members,
+      oracle: () => this.#oracle,
       fail,
     });
-    this.#clients = this.#makeClients(fail);
+    this.#clients = makeClients(parameters, () => this.#fork(), {
+      timeline: this.#timeline,
+      network: this.#network,
+      history: this.#history,
+      trace: this.#trace,
+      fail,
+    });
     this.#operator = this.#makeOperator(fail);
+    this.#oracle = this.#makeOracle();
+    const [timeline, config] = [this.#timeline, parameters.configs[0]!];
+    this.#autopilotWatch = new AutopilotWatch({ timeline, config, fail, servers: this.#members });
   }
 
   async run(): Promise<RunResult> {
@@ -150,16 +195,17 @@ class EnsembleRun {
     const { script } = this.#options;
     if (script !== undefined) await this.#perform(script);
     else await this.#advance(this.#parameters.safetyMs, () => false);
-    if (this.#violation === null) await this.#live();
-    if (this.#violation === null) await this.#end();
+    if (!this.#isOver) await this.#live();
+    if (!this.#isOver) await this.#end();
   }
 
   async #perform(script: Script): Promise<void> {
     for (const { what, isOver, work } of script(this.#stage)) {
       await work;
-      const hasCome = await this.#advance(this.#timeline.nowMs + PATIENCE_MS, isOver, 1);
+      const { patienceMs = PATIENCE_MS } = this.#options;
+      const hasCome = await this.#advance(this.#timeline.nowMs + patienceMs, isOver, 1);
       if (hasCome) continue;
-      if (this.#violation === null) this.#fail('scenario', `it never came to this: ${what}`);
+      this.#fail('scenario', `it never came to this: ${what}`);
       return;
     }
   }
@@ -174,6 +220,7 @@ class EnsembleRun {
     const { configs, pace } = this.#parameters;
     const config = configs[index]!;
     const sid = index + 1;
+    const witness = witnessOf(this.#chronicle, this.#hasLocalSessions);
     return new SimMember({
       sid,
       address: hostOf(sid),
@@ -181,12 +228,13 @@ class EnsembleRun {
       random: this.#fork(),
       network: this.#network,
       trace: this.#trace,
-      clientTap: clientsOnly(new ServerTap(this.#timeline, this.#witness, fail)),
+      clientTap: clientsOnly(new ServerTap(this.#timeline, witness, fail)),
       peerTap: this.#peerTap,
       config,
       pace,
       wallMs: WALL_MS + sid * 1000,
       sabotage: this.#options.sabotage ?? {},
+      apache: this.#options.sabotage?.apache?.get(sid) ?? this.#parameters.apache.get(sid) ?? null,
       onRecord: this.#chronicle.onRecord,
       diskLatencyMs: (call) => this.#faults.diskLatencyMs(call),
       faultOf: (call) => this.#stage.diskFault(sid, call) ?? this.#faults.diskFault(call),
@@ -195,21 +243,27 @@ class EnsembleRun {
         this.#onState(member, state);
       },
       onSettled: (member) => {
-        this.#checkEpochs(member);
+        this.#epochWatch.check(member);
       },
       onWiped: (wiped) => {
-        this.#epochs.delete(wiped.sid);
+        this.#epochWatch.onWiped(wiped.sid);
         this.#peerTap.onWiped(wiped.sid);
       },
+      onPowerLost: (member) => {
+        if (!this.#chronicle.isSafeWithout(member.sid)) this.#excuse(member);
+      },
+      onUnreadable: () => (this.#isOver = true),
       onExit: (member) => {
         this.#faults.restartLater(member);
       },
       onMark: (marked, mark, fields) => {
         this.#onMark(mark, fields);
         this.#stage.onMark(marked.sid, mark, fields);
+        this.#autopilotWatch.onMark(marked, mark, fields);
         if (mark === 'a configuration is in force') this.#operator?.check(marked);
       },
       configStoreOf: (member) => this.#operator?.storeOf(member) ?? null,
+      diskFor: (_, disk, isDead) => this.#oracle?.diskOf(sid, disk, isDead) ?? disk,
     });
   }
 
@@ -224,45 +278,25 @@ class EnsembleRun {
     });
   }
 
-  /** What may be told to clients: of sessions that no transaction makes, the log knows nothing. */
-  get #witness(): ConstructorParameters<typeof ServerTap>[1] {
-    const chronicle = this.#chronicle;
-    const isLocal = this.#hasLocalSessions;
-    return {
-      get durableZxid() {
-        return chronicle.durableZxid;
+  #makeOracle(): SimOracle | null {
+    const { oracle: manners, configs, voterCount } = this.#parameters;
+    if (manners === null || configs[0]?.ensemble.oraclePath === null) return null;
+    const [timeline, trace, random] = [this.#timeline, this.#trace, this.#fork()];
+    return new SimOracle({
+      ...{ timeline, trace, random, manners, chronicle: this.#chronicle },
+      voters: () => this.#members.slice(0, voterCount),
+      onHarm: () => {
+        // no story is about that
+        if (this.#options.script !== undefined) this.#fail('scenario', 'the oracle is wrong');
+        this.#isOver = true;
       },
-      hasSession: (id) => isLocal || chronicle.hasSession(id),
-    };
+    });
   }
+
+  readonly #isAlone = (sid: number): boolean => this.#oracle?.isAlone(sid) === true;
 
   get #hasLocalSessions(): boolean {
     return this.#parameters.configs.some(({ ensemble }) => ensemble.localSessionsEnabled);
-  }
-
-  #makeClients(fail: (invariant: string, message: string) => void): SimClient[] {
-    const { configs, clients } = this.#parameters;
-    const [timeline, network, history, trace] = [
-      this.#timeline,
-      this.#network,
-      this.#history,
-      this.#trace,
-    ];
-    return clients.map((traits, i) => {
-      const random = this.#fork();
-      const world = {
-        timeline,
-        network,
-        history,
-        trace,
-        fail,
-        /** Another one at each look. */
-        get server() {
-          return { host: hostOf(random.between(1, configs.length)), port: clientPort };
-        },
-      };
-      return new SimClient(`c${i + 1}`, addressOf(i), world, this.#fork(), traits);
-    });
   }
 
   // ------------------------------------------------------------------ phases
@@ -270,7 +304,9 @@ class EnsembleRun {
   async #live(): Promise<void> {
     this.#trace.note('T', 'run', 'faults end');
     this.#isCalm = true;
+    this.#stage.cues.clear();
     this.#faults.stop();
+    this.#oracle?.stop();
     this.#operator?.restore();
     for (const link of [...this.#network.links()]) this.#network.reset(link);
     for (const member of this.#members) {
@@ -284,43 +320,18 @@ class EnsembleRun {
     }
     const { maxSessionTimeoutMs, tickTimeMs, ensemble } = this.#parameters.configs[0]!;
     const patienceMs = 2 * maxSessionTimeoutMs + 4 * ensemble.initLimit * tickTimeMs + 15_000;
-    const isDone = await this.#advance(this.#timeline.nowMs + patienceMs, () => this.#isSettled());
-    if (!isDone && this.#violation === null) this.#fail('S24', this.#describeUnsettled());
+    const isDone = await this.#advance(
+      this.#timeline.nowMs + patienceMs,
+      () => this.#unsettled() === '',
+    );
+    if (!isDone) this.#fail('S24', this.#unsettled());
   }
 
-  #isSettled(): boolean {
-    return this.#describeUnsettled() === '';
-  }
-
-  #describeUnsettled(): string {
+  /** What is still to come; '': nothing. */
+  #unsettled(): string {
     if (this.#operator?.isRestored === false) return 'the first configuration is not back';
-    const idle = this.#members.filter(({ member }) => member?.server?.isServing !== true);
-    if (idle.length > 0) return `${idle.map(({ name }) => name).join()} do not serve`;
-    const leaders = this.#members.filter(({ isLeading }) => isLeading);
-    const leader = leaders[0]?.member?.server;
-    if (leaders.length !== 1 || leader === undefined || leader === null) {
-      return `${leaders.length} lead`;
-    }
-    const waiting = this.#clients.filter((client) => !client.isGone && !client.isProven);
-    if (waiting.length > 0)
-      return `${waiting.map((client) => client.name).join()} got no write done`;
-    const living = new Set<bigint>();
-    for (const client of this.#clients) if (!client.isGone) living.add(client.sessionId);
-    for (const session of leader.sessions.all()) {
-      if (!living.has(session.id)) return `session ${session.id} has not expired`;
-    }
-    for (const { name, member } of this.#members) {
-      const server = member?.server;
-      if (server === undefined || server === null) return `${name} does not serve`;
-      for (const session of server.replica.localSessions?.tracker.all() ?? []) {
-        if (!living.has(session.id)) return `${name} has not expired session ${session.id}`;
-      }
-      const zxid = zxidOf(server.tree);
-      if (this.#chronicle.positionOf(zxid) !== this.#chronicle.txns.length) {
-        return `${name} is at ${formatZxid(zxid)}, committed is ${formatZxid(this.#chronicle.last)}`;
-      }
-    }
-    return '';
+    const [members, clients, chronicle] = [this.#members, this.#clients, this.#chronicle];
+    return unsettled({ members, clients, chronicle });
   }
 
   async #end(): Promise<void> {
@@ -382,55 +393,35 @@ class EnsembleRun {
 
   /** All servers hold the same (S21). */
   #compareTrees(): void {
-    let first: { readonly name: string; readonly state: Recovery } | null = null;
-    for (const { name, member, starts } of this.#members) {
-      const server = member?.server;
-      if (server === undefined || server === null) continue;
-      const state = stateOf(server, starts);
-      this.#states.push(state);
-      first ??= { name, state };
-      const [one, other] = [shared(first.state.dump), shared(state.dump)];
-      const difference = differenceOf(one, first.name, other, name);
-      if (difference !== null) this.#fail('S21', difference);
-    }
+    const differing = differingDigest(this.#members);
+    if (differing !== null) this.#fail('S21', differing);
+    const difference = differingState(this.#members, (state) => this.#states.push(state));
+    if (difference !== null) this.#fail('S21', difference);
   }
 
   // ------------------------------------------------------------------ time
 
   async #advance(untilMs: number, isEnough: () => boolean, every = 256): Promise<boolean> {
-    const timeline = this.#timeline;
-    for (let steps = 0; this.#violation === null; steps++) {
-      if (steps % every === 0 && isEnough()) return true;
-      if (!timeline.step(untilMs)) return isEnough();
-      if (timeline.mustDrain) {
-        timeline.mustDrain = false;
-        await drained();
-      }
-    }
-    return false;
+    const isOver = (): boolean => this.#isOver;
+    return await advance(this.#timeline, { untilMs, isEnough, every, isOver });
   }
 
   // ------------------------------------------------------------------ what servers show
 
   #onState(member: SimMember, state: RoleName | 'looking'): void {
     this.#trace.note('S', member.name, state);
+    if (state === 'leading') this.#excuse(member);
     const server = member.member?.server;
     if (state === 'looking' || server === null || server === undefined) return;
     const { tree } = server;
     if (state === 'leading') this.#chronicle.onLeading(member, tree.lastZxidHigh);
     else this.#chronicle.onLearning(member, zxidOf(tree));
-    this.#checkConfig(member, tree);
+    const own = member.member?.membership.inForce.text;
+    if (!showsConfig(tree, own ?? configText(this.#parameters.configs[0]!.ensemble))) {
+      this.#fail('S21', `${member.name} does not show clients the configuration`);
+    }
     this.#listenTo(member, tree);
     this.#states.push(stateOf(server, member.starts));
-  }
-
-  /** Every server shows the configuration, whatever the znode held before. */
-  #checkConfig({ name, member }: SimMember, tree: Tree): void {
-    const shown = tree.data(tree.findPath(configPath)) ?? new Uint8Array(0);
-    const own = member?.membership.inForce.text;
-    const due = own ?? configText(this.#parameters.configs[0]!.ensemble);
-    if (new TextDecoder().decode(shown) === due) return;
-    this.#fail('S21', `${name} does not show clients the configuration`);
   }
 
   /** Every transaction that is applied while clients are served. */
@@ -448,24 +439,6 @@ class EnsembleRun {
     };
   }
 
-  /** Promises are kept (S16). */
-  #checkEpochs(member: SimMember): void {
-    const { acceptedEpoch: accepted, currentEpoch: current } = member.history;
-    const before = this.#epochs.get(member.sid) ?? { accepted: 0, current: 0 };
-    if (before.accepted === accepted && before.current === current) return;
-    this.#epochs.set(member.sid, { accepted, current });
-    const told = `accepted ${before.accepted} > ${accepted}, current ${before.current} > ${current}`;
-    if (accepted < before.accepted || current < before.current || current > accepted) {
-      this.#fail('S16', `the epochs of ${member.name}: ${told}`);
-    }
-    // whoever votes alone leads without a word
-    const voters = member.member?.membership.inForce.quorum.voters.size;
-    // while it starts nobody knows, where that may change, how many vote
-    const unknown = this.#operator === null ? this.#parameters.voterCount : 1;
-    if (current > before.current && (voters ?? unknown) > 1)
-      this.#peerTap.onCurrentEpoch(member, current);
-  }
-
   #onMark(mark: string, fields: LogFields): void {
     if (mark === 'session expired') {
       this.#announced.add(BigInt.asIntN(64, BigInt(String(fields['session']))));
@@ -478,13 +451,23 @@ class EnsembleRun {
 
   // ------------------------------------------------------------------ the end
 
+  /** What it owes when it counts cannot be had from anybody. */
+  #excuse({ sid, name }: SimMember): void {
+    const [debt] = this.#debts.of(sid);
+    if (debt === undefined) return;
+    this.#isOver = true;
+    this.#trace.note('F', name, 'has lied', 0, 0, () => debt.what);
+  }
+
   #fail(invariant: string, message: string): void {
-    if (this.#violation !== null) return;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#violation = { invariant, message, atMs: this.#timeline.nowMs };
     this.#trace.note('F', 'check', 'violation', 0, 0, () => `${invariant}: ${message}`);
   }
 
   #result(): RunResult {
+    const isMisled = (this.#oracle?.wrong ?? 0) > 0;
     return {
       seed: this.#options.seed,
       violation: this.#violation,
@@ -500,6 +483,12 @@ class EnsembleRun {
         ...this.#faults.hits,
         ['epochs', this.#chronicle.epochs],
         ['configurations', this.#operator?.changes ?? 0],
+        ['behave as Apache', this.#parameters.apache.size],
+        ['ended by a lie', this.#isOver && this.#violation === null && !isMisled ? 1 : 0],
+        ['ended by a wrong oracle', isMisled ? 1 : 0],
+        ['went on alone', this.#oracle?.taken ?? 0],
+        ['taken out by an autopilot', this.#autopilotWatch.takenOut],
+        ['let in by an autopilot', this.#autopilotWatch.letIn],
       ]),
     };
   }

@@ -4,6 +4,7 @@
  */
 import type { SeededRandom } from '../../base/random.js';
 import type { Clock } from '../../ports/clock.js';
+import type { Disk } from '../../ports/disk.js';
 import type { LogFields, Logger } from '../../ports/logger.js';
 import type { ServerConfig } from '../../server/config/config.js';
 import { Member } from '../../server/ensemble/member.js';
@@ -21,12 +22,15 @@ import { SimProcess, type ProcessPace } from '../process.js';
 import { afterPowerFailure, dropUnlinked, type KillKind } from '../sim-server.js';
 import type { Trace } from '../trace.js';
 import { DurableHistory, type OnRecord } from './durable-history.js';
+import { apacheWorld, mayLie, type ApacheConduct } from './apache-peer.js';
 import type { EnsembleParameters } from './parameters.js';
 import type { PeerTap } from './peer-tap.js';
 
 /** Bugs put back in (mutants.ts). */
 export interface EnsembleSabotage {
   wrapWorld?(world: ServerWorld, sid: number): ServerWorld;
+  /** Servers that behave as Apache's do, by number. */
+  readonly apache?: ReadonlyMap<number, ApacheConduct>;
   /** Makes what the bug needs more likely than a seed would. */
   tune?(drawn: EnsembleParameters): EnsembleParameters;
   /** Changes parts of the code for the length of a run; what it returns takes that back. */
@@ -46,6 +50,8 @@ export interface SimMemberParts {
   readonly pace: ProcessPace;
   readonly wallMs: number;
   readonly sabotage: EnsembleSabotage;
+  /** Null: it is Zabra's. */
+  readonly apache: ApacheConduct | null;
   readonly onRecord: OnRecord;
   readonly diskLatencyMs: (call: DiskCall) => number;
   readonly faultOf: (call: DiskCall) => DiskFault | null;
@@ -54,11 +60,17 @@ export interface SimMemberParts {
   /** Something became durable. */
   readonly onSettled: (member: SimMember) => void;
   readonly onWiped: (member: SimMember) => void;
+  /** What is on its disk now is all there is. */
+  readonly onPowerLost: (member: SimMember) => void;
+  /** It has lied to itself as well, and cannot be started again. */
+  readonly onUnreadable: (member: SimMember) => void;
   /** The process ended by itself. */
   readonly onExit: (member: SimMember, reason: string) => void;
   readonly onMark: (member: SimMember, mark: string, fields: LogFields) => void;
   /** Null: configurations stay as they are. */
   readonly configStoreOf: (member: SimMember) => ConfigStore | null;
+  /** What it finds on its disk beside what it put there. */
+  readonly diskFor: (sid: number, disk: Disk, isDead: () => boolean) => Disk;
 }
 
 const LAST_TURNS_MS = 20;
@@ -117,6 +129,16 @@ export class SimMember {
     return this.#image;
   }
 
+  /** What it says need not be so. */
+  get mayLie(): boolean {
+    return this.#parts.apache !== null && mayLie(this.#parts.apache);
+  }
+
+  /** It behaves as Apache's servers do. */
+  get isStranger(): boolean {
+    return this.#parts.apache !== null;
+  }
+
   /** It has no role: what it says of itself now is its vote. */
   get isLooking(): boolean {
     return this.#member === null || this.#member.leaderSid === null;
@@ -128,7 +150,7 @@ export class SimMember {
 
   start(): void {
     if (this.#process !== null || this.#isRetired) return;
-    const { timeline, random, trace, config, pace, sabotage, onState } = this.#parts;
+    const { timeline, random, trace, config, pace, sabotage, apache, onState } = this.#parts;
     this.starts++;
     this.#faultsSeen = 0;
     this.#isStopping = false;
@@ -139,7 +161,8 @@ export class SimMember {
     this.#process = process;
     trace.note('S', this.name, 'starts', this.starts);
     this.history.watch(this.#image);
-    const world = this.#worldOf(process);
+    const own = this.#worldOf(process);
+    const world = apache === null ? own : apacheWorld(own, apache);
     const wrapped = sabotage.wrapWorld?.(world, this.sid) ?? world;
     process.post(() => {
       Member.start(config, wrapped).then(
@@ -196,6 +219,7 @@ export class SimMember {
     if (kind === 'machine') {
       this.#image = afterPowerFailure(this.#image, random);
       this.history.watch(this.#image);
+      this.#parts.onPowerLost(this);
     }
   }
 
@@ -252,11 +276,11 @@ export class SimMember {
   }
 
   #worldOf(process: SimProcess): ServerWorld {
-    const { network, random, clientTap, peerTap, address } = this.#parts;
+    const { network, random, clientTap, peerTap, address, diskFor } = this.#parts;
     return {
       clock: process.clock,
       network: peerTap.networkOf(this, network.portOf(process, address, clientTap)),
-      disk: this.#diskOf(process),
+      disk: diskFor(this.sid, this.#diskOf(process), () => process.isDead),
       compression: simCompression,
       crypto: simCrypto(random),
       logger: this.#loggerOf(process),
@@ -342,6 +366,7 @@ export class SimMember {
     if (process.isDead) return;
     const reason = problem instanceof Error ? problem.message : String(problem);
     if (!(problem instanceof StartError)) this.#onThrow(process, problem);
+    else if (this.mayLie) this.#parts.onUnreadable(this);
     else if (this.#faultsSeen === 0) {
       this.#parts.fail('S19', `${this.name} refuses to start: ${reason}`);
     }

@@ -4,15 +4,21 @@
  * is judged as in every other run (run.ts).
  */
 import type { LogFields } from '../../ports/logger.js';
+import type { ReconfigRequest } from '../../protocol/records.js';
+import { counterOf } from '../../protocol/zxid.js';
 import type { Timeline } from '../clock.js';
 import { SimDisk, type DiskCall, type DiskFault } from '../disk.js';
 import type { SimNetwork } from '../network.js';
 import type { KillKind } from '../sim-server.js';
 import type { Chronicle } from './chronicle.js';
+import { Cues } from './cues.js';
 import type { EnsembleFaults } from './faults.js';
 import { snapshotAlone } from '../scratch.js';
+import { nothing, submit } from './operator.js';
 import { hostOf } from './parameters.js';
+import { Reader } from './reader.js';
 import type { SimMember } from './sim-member.js';
+import type { SimOracle } from './sim-oracle.js';
 
 /** What a scenario waits for, in words, and whether it has come. */
 export interface Wait {
@@ -30,6 +36,7 @@ interface StageParts {
   readonly faults: EnsembleFaults;
   readonly chronicle: Chronicle;
   members(): readonly SimMember[];
+  oracle(): SimOracle | null;
   readonly fail: (invariant: string, message: string) => void;
 }
 
@@ -40,9 +47,13 @@ export class Stage {
   readonly #said: { readonly sid: number; readonly text: string }[] = [];
   /** Servers whose disk refuses the next flush of the log. */
   readonly #broken = new Set<number>();
+  readonly cues = new Cues();
+  /** Beside the clients that every run has. */
+  readonly reader: Reader;
 
   constructor(parts: StageParts) {
     this.#parts = parts;
+    this.reader = new Reader(parts);
   }
 
   get members(): readonly SimMember[] {
@@ -65,12 +76,52 @@ export class Stage {
     return this.members.find(({ isLeading }) => isLeading)?.sid ?? 0;
   }
 
+  get nowMs(): number {
+    return this.#parts.timeline.nowMs;
+  }
+
+  get tickMs(): number {
+    return this.member(1).config.tickTimeMs;
+  }
+
+  /** Those beside it that vote, the lowest number first. */
+  others(...sids: readonly number[]): number[] {
+    return this.members.map(({ sid }) => sid).filter((sid) => !sids.includes(sid));
+  }
+
+  /** The highest counter among the committed transactions. */
+  get highestCounter(): number {
+    return this.#parts.chronicle.txns.reduce(
+      (high, { zxid }) => Math.max(high, counterOf(zxid)),
+      0,
+    );
+  }
+
   start(...sids: readonly number[]): void {
     for (const sid of sids) this.member(sid).start();
   }
 
   kill(sid: number, kind: KillKind = 'process'): void {
     this.member(sid).kill(kind);
+  }
+
+  /** An orderly stop. */
+  stopped(sid: number): Wait {
+    this.member(sid).stop(() => undefined);
+    return { what: `server ${sid} stops`, isOver: () => !this.member(sid).isRunning };
+  }
+
+  /** Asks the leader of the moment for it, as an operator does. */
+  reconfigure(request: Partial<ReconfigRequest>): void {
+    const leader = this.member(this.leader);
+    leader.process?.post(() => {
+      submit(leader, { ...nothing, ...request });
+    });
+  }
+
+  /** What the oracle says from now on: these may go on alone. */
+  allow(...sids: readonly number[]): void {
+    this.#parts.oracle()?.allow(...sids);
   }
 
   wipe(sid: number): void {
@@ -86,6 +137,19 @@ export class Stage {
     this.#parts.faults.cut(sid, other, 0, this.#parts.timeline.nowMs + forMs);
   }
 
+  /** Nothing reaches this port of the server, or the answers; nobody is told. */
+  cutOff(sid: number, port: number, forMs = LONG_MS): void {
+    const untilMs = this.nowMs + forMs;
+    for (const other of this.members) {
+      if (other.sid !== sid) this.#parts.faults.cut(other.sid, sid, port, untilMs);
+    }
+  }
+
+  /** What others say does not reach it; they hear it. */
+  deafen(sid: number, forMs = LONG_MS): void {
+    for (const other of this.members) if (other.sid !== sid) this.gagTowards(other.sid, sid, forMs);
+  }
+
   /** What was cut is whole again; connections that stood still are reset. */
   heal(): void {
     const { faults, network } = this.#parts;
@@ -93,12 +157,13 @@ export class Stage {
     for (const link of [...network.links()]) network.reset(link);
   }
 
-  /** All connections between the two break. */
-  hangUp(a: number, b: number): void {
+  /** All connections between the two break, or those to that port. */
+  hangUp(a: number, b: number, port = 0): void {
     const { network } = this.#parts;
     const hosts = [hostOf(a), hostOf(b)];
     for (const link of [...network.links()]) {
-      const { localAddress, remoteAddress } = link.near;
+      const { localAddress, remoteAddress, remotePort } = link.near;
+      if (port !== 0 && remotePort !== port) continue;
       if (hosts.includes(localAddress) && hosts.includes(remoteAddress)) network.reset(link);
     }
   }
@@ -109,6 +174,8 @@ export class Stage {
   }
 
   diskFault(sid: number, call: DiskCall): DiskFault | null {
+    const fault = this.cues.awaitsCalls ? this.cues.onCall({ ...call, sid }) : null;
+    if (fault !== null) return fault;
     if (call.name !== 'flush' || !this.#broken.delete(sid)) return null;
     return { kind: 'error', code: 'EIO' };
   }
@@ -129,6 +196,19 @@ export class Stage {
     const member = this.member(sid);
     const work = snapshotAlone(member.image, member.config, keeps);
     return { what: 'a snapshot', isOver: () => true, work };
+  }
+
+  /** While it is down: a file beside its logs. */
+  writeFile(sid: number, name: string, text: string): void {
+    const { image, config } = this.member(sid);
+    const disk = new SimDisk({ image });
+    const directory = `${config.dataLogDir}/version-2`;
+    const file = disk.openNow(`${directory}/${name}`, 'create');
+    const bytes = new TextEncoder().encode(text);
+    file.writeNow(bytes, 0, bytes.length, 0);
+    file.syncNow();
+    file.closeNow();
+    disk.syncDirectoryNow(directory);
   }
 
   /** While it is down: no log is left, only its snapshots. */

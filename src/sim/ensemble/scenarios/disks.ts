@@ -4,6 +4,7 @@ import type { Scenario } from './world.js';
 export const diskScenarios: readonly Scenario[] = [
   {
     name: 'Z21',
+    kills: ['a flush that the disk refuses is taken for done'],
     about:
       "A follower's disk refuses what it has in memory already: it must not vote with that, nor go " +
       'on with a hole in its log (ZOOKEEPER-4882, open).',

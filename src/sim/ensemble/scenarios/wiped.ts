@@ -4,6 +4,7 @@ import type { Scenario } from './world.js';
 export const wipedScenarios: readonly Scenario[] = [
   {
     name: 'wiped-voter',
+    kills: ['a wiped voter votes'],
     about:
       'A voter that lost its disk helps one that lags behind to be elected, and what the leader and ' +
       'it had committed is cut off when the leader comes back.',
@@ -27,6 +28,7 @@ export const wipedScenarios: readonly Scenario[] = [
   },
   {
     name: 'wiped-in-the-middle',
+    kills: ['a wiped voter votes'],
     about:
       'A voter that lost its disk is being brought up to date when the leader dies: what it has by ' +
       'then is a piece of the history, and no base for a vote.',

@@ -3,8 +3,11 @@ import type { ClientTraits } from '../../client.js';
 import { goodLink } from '../../parameters.js';
 import { SeededRandom } from '../../../base/random.js';
 import {
+  advised,
   drawEnsemble,
   faultNames,
+  furnished,
+  reconfigurable,
   type EnsembleParameters,
   type FaultName,
 } from '../parameters.js';
@@ -20,6 +23,26 @@ export interface Scenario {
   /** Of all servers. */
   readonly snapCount?: number;
   readonly commitLogCount?: number;
+  /** Servers take part in reconfigurations, and their leader has an autopilot; not unless given. */
+  readonly autopilotDeadMs?: number;
+  readonly observers?: number;
+  /** The configuration can be changed; nobody does it by himself. */
+  readonly isReconfigurable?: boolean;
+  /** Two voters ask one, which says what the story lets it say. */
+  readonly hasOracle?: boolean;
+  /** Sessions may be one server's own, and servers without a quorum can be read. */
+  readonly hasLocalSessions?: boolean;
+  /** Clients that leave for good when the story is over. */
+  readonly leavers?: number;
+  readonly flushMs?: number;
+  /** What one look at the clock costs, in the mean: without it nothing long is ever interrupted. */
+  readonly spendMs?: number;
+  /** Between two requests of a client. */
+  readonly thinkMs?: number;
+  /** What belongs to the world of the story, and cannot be configured. */
+  readonly scenery?: () => EnsembleSabotage;
+  /** Bugs that it brings to light (mutants.ts), by name. */
+  readonly kills?: readonly string[];
   readonly script: Script;
 }
 
@@ -62,13 +85,18 @@ function plain(traits: ClientTraits, tickMs: number): ClientTraits {
 
 /** The seed decides what is left: sizes, names, the clients' choices. */
 export function sceneryOf(scenario: Scenario): EnsembleSabotage {
-  const { voters = 3, snapCount = 100_000, commitLogCount = 500 } = scenario;
+  const { voters = 3, snapCount = 100_000, commitLogCount = 500, autopilotDeadMs } = scenario;
+  const { observers = 0, leavers = 0, flushMs = 1, thinkMs = 15, isReconfigurable } = scenario;
   return {
+    ...scenario.scenery?.(),
     tune: (drawn) => {
-      const shaped = ofShape(drawn, voters);
+      const shaped = ofShape(drawn, voters, observers);
       const tickMs = shaped.configs[0]?.tickTimeMs ?? 200;
       const traits = shaped.clients[0];
-      return {
+      const hurried = (drawnTraits: ClientTraits): ClientTraits => {
+        return { ...plain(drawnTraits, tickMs), thinkMs };
+      };
+      const played: EnsembleParameters = {
         ...shaped,
         configs: shaped.configs.map((config) => ({
           ...config,
@@ -77,27 +105,44 @@ export function sceneryOf(scenario: Scenario): EnsembleSabotage {
           autopurgePurgeIntervalHours: 0,
           txnLogSizeLimitBytes: -1,
         })),
-        pace: { wakeMs: 0.02, spendMs: 0 },
+        pace: { wakeMs: 0.02, spendMs: scenario.spendMs ?? 0 },
         link: goodLink,
         clientLink: goodLink,
-        disk: { flushMs: 1, callMs: 0.2, spikeChance: 0, spikeMs: 0, errorChance: 0 },
+        disk: { flushMs, callMs: 0.2, spikeChance: 0, spikeMs: 0, errorChance: 0 },
         faults: never,
         restartMs: 200,
         relapse: 0,
         reconfigMs: Infinity,
-        clients: traits === undefined ? [] : Array.from({ length: 4 }, () => plain(traits, tickMs)),
-        leaverCount: 0,
+        hasLocalSessions: scenario.hasLocalSessions === true,
+        hasObserverMasters: false,
+        oracle: scenario.hasOracle === true ? { meanMs: Infinity, wrongChance: 0 } : null,
+        clients: traits === undefined ? [] : Array.from({ length: 4 }, () => hurried(traits)),
+        leaverCount: leavers,
         walkStep: 1,
       };
+      if (autopilotDeadMs !== undefined) return withAutopilot(played, autopilotDeadMs);
+      return isReconfigurable === true ? withAutopilot(played, 0) : equipped(played);
     },
   };
 }
 
-/** The first of the seeds from here on whose ensemble has so many voters, and no observers. */
-function ofShape(drawn: EnsembleParameters, voters: number): EnsembleParameters {
+function equipped(drawn: EnsembleParameters): EnsembleParameters {
+  return drawn.hasLocalSessions ? furnished(drawn) : advised(drawn);
+}
+
+/** Nobody but the autopilot changes the configuration before the end. */
+function withAutopilot(drawn: EnsembleParameters, autopilotDeadMs: number): EnsembleParameters {
+  const shaped = reconfigurable({ ...drawn, reconfigMs: 1e12 });
+  return { ...shaped, configs: shaped.configs.map((config) => ({ ...config, autopilotDeadMs })) };
+}
+
+/** The first of the seeds from here on whose ensemble has this shape, and no more than that. */
+function ofShape(drawn: EnsembleParameters, voters: number, observers: number): EnsembleParameters {
+  // of three there are many, larger ones are made
+  const shape = voters > 5 || observers > 0 ? { voters, observers } : {};
   for (let seed = drawn.seed; ; seed++) {
-    const other = drawEnsemble(seed, new SeededRandom(seed));
-    const isFit = other.voterCount === voters && other.observerCount === 0;
+    const other = drawEnsemble(seed, new SeededRandom(seed), shape);
+    const isFit = other.voterCount === voters && other.observerCount === observers;
     if (isFit && other.reconfigMs === Infinity) return { ...other, seed: drawn.seed };
   }
 }
