@@ -24,7 +24,8 @@
  */
 import { present } from '../base/assert.js';
 import { notificationVersion, type Notification } from '../protocol/peer/notification.js';
-import { Answers, type Statement } from './answers.js';
+import { Announcements } from './announcements.js';
+import type { Statement } from './answers.js';
 import { Ballots } from './ballots.js';
 import type {
   ElectionMessage,
@@ -32,10 +33,10 @@ import type {
   ElectionOutcome,
   OwnHistory,
 } from './election-options.js';
+import { Mandate } from './mandate.js';
 import { hasOracle, type Quorum } from './quorum.js';
 import type { RoleName } from './ready.js';
 import {
-  compareVotes,
   emptyVote,
   isBetter,
   isSameLeader,
@@ -60,10 +61,9 @@ export class Election {
   readonly #minIntervalMs: number;
   readonly #maxIntervalMs: number;
   readonly #connected = new Set<number>();
-  readonly #outbox = new Map<number, Notification>();
+  readonly #said: Announcements;
   /** Connected, no voters, and have asked: they want to hear of each decision. */
   readonly #askers = new Set<number>();
-  readonly #answers = new Answers();
   /** Votes that voters have cast while this server was not looking: the last of each, and when. */
   readonly #early = new Map<
     number,
@@ -88,9 +88,9 @@ export class Election {
 
   #outcome: ElectionOutcome | null = null;
   #decision: Statement | null = null;
-  /** Who made this server the leader. */
-  readonly #supporters = new Set<number>();
-  #isDeserted = false;
+  /** Decided by the others alone: this voter had no history to vote with. */
+  isWithoutVote = false;
+  readonly #mandate = new Mandate();
   #newerConfig: { readonly version: bigint; readonly text: string } | null = null;
 
   constructor(options: ElectionOptions) {
@@ -98,6 +98,7 @@ export class Election {
     this.#finalizeWaitMs = options.finalizeWaitMs ?? 200;
     this.#minIntervalMs = options.minNotificationIntervalMs ?? 200;
     this.#maxIntervalMs = options.maxNotificationIntervalMs ?? 60_000;
+    this.#said = new Announcements(() => options.configText(), this.#minIntervalMs);
   }
 
   /** Later than any that was heard of. */
@@ -121,7 +122,7 @@ export class Election {
    * yet; means nothing once one has.
    */
   get isDeserted(): boolean {
-    return this.#isDeserted;
+    return this.#mandate.isDeserted;
   }
 
   /**
@@ -137,11 +138,14 @@ export class Election {
     return Math.min(this.#finalizeAtMs, this.#repeatAtMs, this.#retreatAtMs);
   }
 
+  /** What this server would say now to anybody; null: nothing yet. */
+  get word(): Notification | null {
+    return this.#phase === 'idle' ? null : this.#said.worded(this.#statement());
+  }
+
   /** In the order in which they were written; the latest of several to the same server. */
   takeMessages(): ElectionMessage[] {
-    const messages = [...this.#outbox].map(([to, notification]) => ({ to, notification }));
-    this.#outbox.clear();
-    return messages;
+    return this.#said.take();
   }
 
   /**
@@ -153,9 +157,8 @@ export class Election {
     this.#outcome = null;
     this.#decision = null;
     this.#newerConfig = null;
-    this.#isDeserted = false;
     this.#isDoubtful = false;
-    this.#supporters.clear();
+    this.#mandate.end();
     this.#established.clear();
     this.#beginRound(nowMs);
     // they have noticed sooner than this server that there is no leader, and will not say it twice
@@ -170,10 +173,8 @@ export class Election {
    */
   decided(state: RoleName, vote: Vote): void {
     const leader = Number(vote.leader);
-    if (this.#decision?.vote.leader !== vote.leader) {
-      this.#supporters.clear();
-      this.#isDeserted = false;
-    }
+    if (this.#decision?.vote.leader !== vote.leader) this.#mandate.end();
+    this.isWithoutVote = this.#phase === 'looking' && this.#isMute;
     this.#phase = 'decided';
     this.#outcome = { role: state, leader, vote };
     this.#decision = { state, vote };
@@ -194,11 +195,12 @@ export class Election {
 
   onDisconnected(sid: number, nowMs: number): void {
     this.#connected.delete(sid);
-    this.#answers.forget(sid);
+    this.#said.forget(sid);
     this.#askers.delete(sid);
     this.#early.delete(sid);
     this.#received.withdraw(sid);
     this.#established.delete(sid);
+    this.#mandate.withdraw(sid);
     if (this.#phase !== 'looking') return;
     this.#reconsiderVoice(nowMs);
     if (BigInt(sid) === this.#proposal.leader) this.#retreatAtMs = nowMs + this.#minIntervalMs;
@@ -233,7 +235,8 @@ export class Election {
       if (notification.state !== 'looking') return;
       this.#early.set(from, { notification, atMs: nowMs });
       this.#answer(from, notification, nowMs);
-      this.#noteDesertion(from, notification);
+      const outcome = present(this.#outcome, 'decided');
+      this.#mandate.onLooking(from, notification, outcome, (sids) => this.#isQuorum(sids));
       return;
     }
     if (notification.state === 'looking' && notification.electionEpoch < this.#round) {
@@ -450,27 +453,12 @@ export class Election {
   #decide(vote: Vote, supporters: ReadonlySet<number>): void {
     const isLeader = vote.leader === BigInt(this.#options.sid);
     this.decided(isLeader ? 'leading' : this.#options.learnerRole(), vote);
-    this.#supporters.clear();
-    for (const supporter of supporters) this.#supporters.add(supporter);
+    this.#mandate.begin(supporters);
     for (const asker of this.#askers) this.#tell(asker);
   }
 
   #stopTimers(): void {
     this.#finalizeAtMs = this.#repeatAtMs = this.#retreatAtMs = Infinity;
-  }
-
-  #noteDesertion(from: number, notification: Notification): void {
-    const { role, leader, vote } = present(this.#outcome, 'decided');
-    if (notification.electionEpoch < vote.electionEpoch) return;
-    const isSameRound = notification.electionEpoch === vote.electionEpoch;
-    // having no vote any more (a voter without history lost sight of another) is a desertion, too
-    const isVoteless = notification.zxid === noHistory;
-    if (isSameRound && !isVoteless && compareVotes(notification, vote) <= 0) return;
-    if (role !== 'leading') {
-      if (from === leader) this.#isDeserted = true;
-    } else if (this.#supporters.delete(from)) {
-      this.#isDeserted ||= !this.#isQuorum(this.#supporters);
-    }
   }
 
   /** A configuration of a higher version; what its sender votes for is then beside the point. */
@@ -500,15 +488,10 @@ export class Election {
   }
 
   #tell(to: number): void {
-    const { state, vote } = this.#statement();
-    this.#outbox.delete(to);
-    const config = this.#options.configText();
-    this.#outbox.set(to, { ...voteOf(vote), state, version: notificationVersion, config });
+    this.#said.tell(to, this.#statement());
   }
 
-  /** At once, unless it was said a moment ago. */
   #answer(from: number, question: Notification, nowMs: number): void {
-    const said = this.#statement();
-    if (this.#answers.isNew(from, question, said, nowMs, this.#minIntervalMs)) this.#tell(from);
+    this.#said.answer(from, question, this.#statement(), nowMs);
   }
 }

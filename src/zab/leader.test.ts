@@ -126,3 +126,38 @@ test('without a quorum that follows the role ends; so it does when none comes in
   deserted.onLinkDown(2);
   assert.ok(deserted.isStopped);
 });
+
+test('older releases acknowledge history before NEWLEADER (ZOOKEEPER-4685): it counts for nothing', () => {
+  const leader = newLeader([1, 2, 3]);
+  leader.onLearnerInfo(7, { sid: 2, isObserver: false, acceptedEpoch: 4 }, 0);
+  settle(leader);
+  leader.onAckEpoch(7, 4, { high: 4, low: 5 }, 0);
+  settle(leader);
+  for (const link of leader.links()) {
+    if (link.phase === 'streaming') leader.streamed(link.id, { high: 4, low: 9 });
+  }
+  settle(leader);
+  for (const low of [6, 7, 8, 9]) leader.onAck(7, 4, low, 0);
+  assert.deepEqual(said(settle(leader)), []);
+  assert.equal(leader.isServing, false);
+  leader.onAck(7, 5, 0, 0);
+  assert.deepEqual(said(settle(leader)), ['upToDate 7']);
+  leader.onAck(7, 4, 9, 0);
+  const batch = propose(leader, 1);
+  const readys = settle(leader);
+  assert.equal(committed(readys), 0, 'an older acknowledgement is none of this proposal');
+  assert.equal(batch.count, 1);
+});
+
+test('a voter that has promised a later epoch gets one, instead of being left out for ever', () => {
+  const leader = newLeader([1, 2, 3]);
+  follow(leader, 7, 2);
+  assert.equal(leader.isServing, true);
+  leader.onLearnerInfo(8, { sid: 3, isObserver: true, acceptedEpoch: 6 }, 0);
+  settle(leader);
+  assert.equal(leader.isServing, true, 'an observer is no part of a quorum');
+  leader.onLearnerInfo(9, { sid: 3, isObserver: false, acceptedEpoch: 6 }, 0);
+  const [ready] = drain(leader);
+  assert.match(ready?.stop ?? '', /has promised epoch 6/);
+  assert.equal(leader.isServing, false);
+});

@@ -141,6 +141,11 @@ export class Leader {
     this.#nowMs = nowMs;
     const learner = new LearnerLink(link, info, nowMs);
     this.#links.add(learner);
+    if (this.#phase === 'broadcast' && !info.isObserver && info.acceptedEpoch > this.#epoch) {
+      // it can follow in a later epoch only, and there would be none before this leader is lost
+      this.#end(`server ${info.sid} has promised epoch ${info.acceptedEpoch}`);
+      return;
+    }
     if (this.#phase === 'discovery') this.#tryEpoch();
     else if (this.#slowSeq === 0) this.#tellEpoch(learner);
   }
@@ -556,6 +561,8 @@ export class Leader {
   }
 
   #count(learner: LearnerLink, high: number, low: number): void {
+    // Apache's older releases acknowledge all that they log, history that they are sent, too
+    if (high < this.#epoch) return;
     if (!this.#broadcast.count(learner, high, low)) {
       this.#links.drop(learner, 'it acknowledges what was never proposed to it');
     }

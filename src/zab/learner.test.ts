@@ -97,6 +97,17 @@ test('phase 1: the promise is durable before it is given, with the end of the ow
   assert.deepEqual(said(drain(learner)), ['ackEpoch 4']);
 });
 
+test('phase 1: who has lost its history gives an Apache leader no promise that it would count', () => {
+  for (const isApache of [true, false]) {
+    const learner = newLearner({ isWithoutVote: true });
+    learner.onLinkUp(link, 0);
+    learner.onLeaderInfo(6, 0, isApache);
+    const readys = settle(learner);
+    assert.ok(readys.some(({ persist }) => persist?.acceptedEpoch === 6));
+    assert.deepEqual(said(readys), ['learnerInfo', isApache ? 'ackEpoch -1' : 'ackEpoch 4']);
+  }
+});
+
 test('phase 1: an older epoch is not followed, one promised before is no new promise', () => {
   const refusing = newLearner();
   refusing.onLinkUp(link, 0);

@@ -14,14 +14,15 @@
  */
 import { assert, present } from '../base/assert.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
-import { isAbove, type CommittedLog, type TxnRange } from './committed-log.js';
+import { isAbove, type TxnRange } from './committed-log.js';
+import { LearnerLog, type LearnerLogOptions } from './learner-log.js';
 import type { LinkId } from './messages.js';
-import { Outbox, readyToPersist } from './outbox.js';
-import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
+import { Outbox } from './outbox.js';
+import { nothingToPersist, type Persist, type Ready } from './ready.js';
 import type { Succession } from './succession.js';
 import type { ZxidPair } from './sync-choice.js';
 
-export interface LearnerOptions {
+export interface LearnerOptions extends LearnerLogOptions {
   readonly isObserver: boolean;
   readonly tickMs: number;
   /** In ticks. */
@@ -29,13 +30,13 @@ export interface LearnerOptions {
   readonly syncLimit: number;
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
-  /** The end of the own log, all of it durable and applied. */
-  readonly lastLogged: ZxidPair;
   /** The leader's cut cannot be made: let it send everything. Left out: no. */
   readonly wantsSnapshot?: boolean;
-  readonly committedLog: CommittedLog;
-  /** An empty batch. */
-  takeBatch(): TxnBatch;
+  /**
+   * The others decided: this voter has lost its history, and must not be counted before it has theirs.
+   * Left out: it had a vote.
+   */
+  readonly isWithoutVote?: boolean;
   /** How long the leader may take to begin the synchronisation; initLimit when it is left out. */
   readonly discoveryLimitMs?: number;
   /** Of silence, after which a leader is left; syncLimit when it is left out. */
@@ -62,21 +63,6 @@ type Phase =
   | 'broadcast'
   | 'stopped';
 
-/** Records that are logged, or about to be, and not yet applied. */
-interface Logged {
-  readonly batch: TxnBatch;
-  /** Records of it that have been handed out to be applied. */
-  applied: number;
-  isDurable: boolean;
-}
-
-interface Persisting {
-  readonly seq: number;
-  readonly logged: Logged | null;
-  /** What follows from it, when it was more than records. */
-  readonly then: (() => void) | null;
-}
-
 export class Learner {
   readonly #options: LearnerOptions;
   #phase: Phase = 'connecting';
@@ -88,32 +74,17 @@ export class Learner {
   #phaseStartedMs: number;
   #lastHeardMs: number;
 
-  /** Records of this turn, for the next persist. */
-  #filling: TxnBatch | null = null;
-  /** The last record taken, which the next one must follow. */
-  #last: ZxidPair;
-  #commit: ZxidPair;
-  readonly #logged: Logged[] = [];
-  readonly #persisting: Persisting[] = [];
   /** Of this epoch, proposed before UPTODATE: counters that are durable, acknowledged after it. */
   #unacknowledgedFrom = 0;
   #unacknowledgedTo = 0;
-  /** Commits came since the last look at what can be handed out. */
-  #mustAdvance = false;
-  /** Committed, with who leads then, and not yet handed out. */
-  #activation: { readonly zxid: ZxidPair; readonly leader: number } | null = null;
-
   #seq = 0;
   readonly #out = new Outbox();
-  #slow: Persist | null = null;
-  #slowThen: (() => void) | null = null;
-  #isSlowUnderWay = false;
-  #rebase: 'reload' | 'install' | null = null;
+  readonly #log: LearnerLog;
 
   constructor(options: LearnerOptions) {
     this.#options = options;
     this.#nowMs = this.#phaseStartedMs = this.#lastHeardMs = options.nowMs;
-    this.#last = this.#commit = options.lastLogged;
+    this.#log = new LearnerLog(options, this.#out);
   }
 
   get epoch(): number {
@@ -130,7 +101,7 @@ export class Learner {
 
   /** The last transaction known to be committed. */
   get committed(): ZxidPair {
-    return this.#commit;
+    return this.#log.committed;
   }
 
   get link(): LinkId | null {
@@ -139,7 +110,7 @@ export class Learner {
 
   /** Read no more from the link for now: what came must first become durable. */
   get isBusy(): boolean {
-    return this.#slow !== null || this.#isSlowUnderWay;
+    return this.#log.isBusy;
   }
 
   // ------------------------------------------------------------------ the leader speaks
@@ -158,8 +129,8 @@ export class Learner {
     if (this.#phase !== 'stopped') this.#end(reason);
   }
 
-  /** LEADERINFO */
-  onLeaderInfo(epoch: number, nowMs: number): void {
+  /** LEADERINFO. `isApache`: the leader counts every promise, also of who has lost its history. */
+  onLeaderInfo(epoch: number, nowMs: number, isApache = false): void {
     if (!this.#expects('discovery', 'LEADERINFO', nowMs)) return;
     const { acceptedEpoch, currentEpoch, lastLogged } = this.#options;
     if (epoch < acceptedEpoch) {
@@ -176,8 +147,11 @@ export class Learner {
       this.#out.sayDurably({ kind: 'ackEpoch', link, currentEpoch: -1, lastLogged: shown });
       return;
     }
-    this.#persistSlowly({ ...nothingToPersist, acceptedEpoch: epoch }, () => {
-      this.#out.sayDurably({ kind: 'ackEpoch', link, currentEpoch, lastLogged });
+    // an epoch that was promised before is what an Apache leader leaves out of its count
+    const isCounted = this.#options.isWithoutVote !== true || !isApache;
+    const shown = isCounted ? currentEpoch : -1;
+    this.#log.step({ ...nothingToPersist, acceptedEpoch: epoch }, () => {
+      this.#out.sayDurably({ kind: 'ackEpoch', link, currentEpoch: shown, lastLogged });
     });
   }
 
@@ -185,22 +159,20 @@ export class Learner {
   onDiff(nowMs: number): void {
     if (!this.#expects('promising', 'DIFF', nowMs) || this.#isNotSnapshot('DIFF')) return;
     this.#enter('synchronisation');
-    this.#persistSlowly({ ...nothingToPersist, beginEpoch: this.#epoch }, () => undefined);
+    this.#log.step({ ...nothingToPersist, beginEpoch: this.#epoch }, null);
   }
 
   /** TRUNC: what comes after the zxid was never committed. */
   onTrunc(to: ZxidPair, nowMs: number): void {
     if (!this.#expects('promising', 'TRUNC', nowMs) || this.#isNotSnapshot('TRUNC')) return;
-    if (!isAbove(this.#last.high, this.#last.low, to.high, to.low)) {
+    const { last } = this.#log;
+    if (!isAbove(last.high, last.low, to.high, to.low)) {
       this.#end('told to cut off what is not there');
       return;
     }
     this.#enter('synchronisation');
-    this.#last = this.#commit = to;
-    this.#options.committedLog.clear();
-    this.#rebase = 'reload';
     const cut = { ...nothingToPersist, beginEpoch: this.#epoch, truncateTo: to };
-    this.#persistSlowly(cut, () => undefined);
+    this.#log.restart(to, 'reload', cut);
   }
 
   /** SNAP: the stream that follows replaces everything; `onSnapReceived` when it has ended. */
@@ -212,11 +184,8 @@ export class Learner {
   /** The stream was whole, and is a durable file that only needs to be taken over. */
   onSnapReceived(zxid: ZxidPair, nowMs: number): void {
     if (!this.#expects('synchronisation', 'the end of a snapshot', nowMs)) return;
-    this.#last = this.#commit = zxid;
-    this.#options.committedLog.clear();
-    this.#rebase = 'install';
     const taken = { ...nothingToPersist, beginEpoch: this.#epoch, install: true };
-    this.#persistSlowly(taken, () => undefined);
+    this.#log.restart(zxid, 'install', taken);
   }
 
   /** PROPOSAL: the record bytes[start, end), header first. */
@@ -230,42 +199,33 @@ export class Learner {
       this.#end(`a proposal while ${this.#phase}`);
       return;
     }
-    this.#take(bytes, start, end);
+    if (!this.#log.take(bytes, start, end)) {
+      this.#end('a proposal that does not follow the one before');
+    }
   }
 
   /** The next proposal brings a configuration: that is durable before the proposal is acknowledged. */
   onConfigSeen(): void {
-    this.#persistSlowly({ ...nothingToPersist, config: 'seen' }, () => undefined);
+    this.#log.step({ ...nothingToPersist, config: 'seen' }, null);
   }
 
   /** COMMIT, of the oldest proposal that is not committed. */
   onCommit(high: number, low: number, nowMs: number): void {
     this.#heard(nowMs);
-    if (!isAbove(high, low, this.#commit.high, this.#commit.low)) {
-      this.#end('a commit of what was committed');
-      return;
-    }
-    if (isAbove(high, low, this.#last.high, this.#last.low)) {
-      this.#end('a commit of what was never proposed here');
-      return;
-    }
-    this.#commit = { high, low };
-    this.#mustAdvance = true;
+    const problem = this.#log.commitTo(high, low);
+    if (problem !== null) this.#end(problem);
   }
 
   /** COMMITANDACTIVATE: it brings a configuration, in which `leader` leads. */
   onCommitAndActivate(high: number, low: number, leader: number, nowMs: number): void {
-    this.#activation = { zxid: { high, low }, leader };
     this.onCommit(high, low, nowMs);
-    this.#advance();
+    if (this.#phase !== 'stopped') this.#log.activate(leader);
   }
 
   /** INFORM: an observer's proposal, committed already. */
   onInform(bytes: Uint8Array, start: number, end: number, nowMs: number): void {
     this.onProposal(bytes, start, end, nowMs);
-    if (this.#phase === 'stopped') return;
-    this.#commit = this.#last;
-    this.#mustAdvance = true;
+    if (this.#phase !== 'stopped') this.#log.commitAll();
   }
 
   /** INFORMANDACTIVATE */
@@ -274,12 +234,8 @@ export class Learner {
     leader: number,
     nowMs: number,
   ): void {
-    const { bytes, start, end } = record;
-    this.onProposal(bytes, start, end, nowMs);
-    if (this.#phase === 'stopped') return;
-    this.#activation = { zxid: this.#last, leader };
-    this.#commit = this.#last;
-    this.#advance();
+    this.onInform(record.bytes, record.start, record.end, nowMs);
+    if (this.#phase !== 'stopped') this.#log.activate(leader);
   }
 
   /** NEWLEADER: the history so far is this epoch's. */
@@ -292,7 +248,7 @@ export class Learner {
     this.#enter('synchronised');
     const link = present(this.#link, 'a packet came by it');
     const finished: Persist = { ...nothingToPersist, config: 'seen', finishEpoch: true };
-    this.#persistSlowly(finished, () => {
+    this.#log.step(finished, () => {
       this.#out.sayDurably({ kind: 'ackEpochStart', link, epoch });
     });
   }
@@ -334,15 +290,11 @@ export class Learner {
   // ------------------------------------------------------------------ the server
 
   persisted(seq: number): void {
-    const oldest = this.#persisting.shift();
-    assert(oldest !== undefined && oldest.seq === seq, 'persists end in the order they began');
-    const { logged, then } = oldest;
-    if (logged !== null) logged.isDurable = true;
-    if (then !== null) this.#isSlowUnderWay = false;
+    const { logged, then } = this.#log.persisted(seq);
     if (this.#phase === 'stopped') return;
     if (logged !== null) this.#acknowledge(logged.batch);
     then?.();
-    this.#advance();
+    this.#log.advance();
   }
 
   tick(nowMs: number): void {
@@ -364,74 +316,21 @@ export class Learner {
   /** Everything logged and not yet handed out, once all of it is durable: memory follows the disk. */
   takeRest(): TxnRange[] {
     assert(this.#phase === 'stopped', 'only at the end of the role');
-    assert(this.#persisting.length === 0, 'no flush is under way');
-    for (const logged of this.#logged) this.#handOut(logged, logged.batch.count);
-    this.#logged.length = 0;
+    this.#log.handOutRest();
     return this.#out.takeCommitted();
   }
 
   takeReady(): Ready | null {
-    if (this.#mustAdvance && this.#phase !== 'stopped') this.#advance();
-    if (!this.#out.isEmpty) return this.#out.take(++this.#seq);
-    if (this.#phase === 'stopped' || this.#isSlowUnderWay) return null;
-    // a step that is more than records stands on all records before it (ZOOKEEPER-4643)
-    if (this.#slow !== null && this.#persisting.length > 0) return null;
-    const persist = this.#toPersist();
-    if (persist === null) return null;
-    const rebase = this.#rebase;
-    const seq = ++this.#seq;
-    this.#beginPersist(seq, persist);
-    return readyToPersist(seq, persist, rebase);
+    const isOver = this.#phase === 'stopped';
+    if (!isOver) this.#log.maybeAdvance();
+    const seq = this.#seq + 1;
+    const ready = this.#out.isEmpty ? null : this.#out.take(seq);
+    const next = ready ?? (isOver ? null : this.#log.takeReady(seq));
+    if (next !== null) this.#seq = seq;
+    return next;
   }
 
   // ------------------------------------------------------------------ inside
-
-  #take(bytes: Uint8Array, start: number, end: number): void {
-    const batch = (this.#filling ??= this.#options.takeBatch());
-    const writer = batch.begin();
-    writer.writeBytes(bytes, start, end);
-    batch.finish();
-    const index = batch.count - 1;
-    const next = { high: batch.zxidHigh(index), low: batch.zxidLow(index) };
-    const goesOn =
-      next.high === this.#last.high ? next.low === this.#last.low + 1 : next.high > this.#last.high;
-    const isFirstOfEpoch = next.high === this.#last.high || next.low === 1;
-    if (!goesOn || !isFirstOfEpoch) {
-      // a hole would be ours to pass on one day (ZOOKEEPER-4925)
-      this.#end('a proposal that does not follow the one before');
-      return;
-    }
-    this.#last = next;
-  }
-
-  /** Its fields are executed in their order, so records may go with the steps around them. */
-  #toPersist(): Persist | null {
-    const batch = this.#filling;
-    if (this.#slow !== null) return { ...this.#slow, batch };
-    return batch === null ? null : persistBatch(batch);
-  }
-
-  #beginPersist(seq: number, persist: Persist): void {
-    const { batch } = persist;
-    const logged = batch === null ? null : { batch, applied: 0, isDurable: false };
-    if (logged !== null) this.#logged.push(logged);
-    this.#persisting.push({ seq, logged, then: this.#slowThen });
-    this.#isSlowUnderWay = this.#slowThen !== null;
-    this.#filling = null;
-    this.#slow = null;
-    this.#slowThen = null;
-    this.#rebase = null;
-  }
-
-  /** More than records; two of them that come together are one, in the order of the fields. */
-  #persistSlowly(persist: Persist, then: () => void): void {
-    const before = this.#slowThen;
-    this.#slow = this.#slow === null ? persist : merged(this.#slow, persist);
-    this.#slowThen = (): void => {
-      before?.();
-      if (this.#phase !== 'stopped') then();
-    };
-  }
 
   #acknowledge(batch: TxnBatch): void {
     if (this.#options.isObserver) return;
@@ -451,39 +350,6 @@ export class Learner {
 
   #acknowledgeNow(link: LinkId, fromLow: number, toLow: number): void {
     if (toLow > 0) this.#out.sayDurably({ kind: 'ack', link, epoch: this.#epoch, fromLow, toLow });
-  }
-
-  /** Hands out what is both committed and durable: a whole turn's commits as one range of a batch. */
-  #advance(): void {
-    this.#mustAdvance = false;
-    for (;;) {
-      const oldest = this.#logged[0];
-      if (oldest === undefined || !oldest.isDurable) return;
-      const { batch } = oldest;
-      let to = oldest.applied;
-      const { high, low } = this.#commit;
-      while (to < batch.count && !isAbove(batch.zxidHigh(to), batch.zxidLow(to), high, low)) to++;
-      this.#handOut(oldest, to);
-      if (to < batch.count) return;
-      this.#logged.shift();
-    }
-  }
-
-  #handOut(logged: Logged, to: number): void {
-    if (to === logged.applied) return;
-    const range = { batch: logged.batch, from: logged.applied, to };
-    logged.applied = to;
-    this.#out.commit(range);
-    this.#options.committedLog.push(range);
-    this.#activate(range);
-  }
-
-  #activate({ batch, to }: TxnRange): void {
-    if (this.#activation === null) return;
-    const { zxid, leader } = this.#activation;
-    if (isAbove(zxid.high, zxid.low, batch.zxidHigh(to - 1), batch.zxidLow(to - 1))) return;
-    this.#activation = null;
-    this.#out.answer({ kind: 'activated', ...zxid, leader });
   }
 
   /** Of silence, before the role serves. */
@@ -522,16 +388,4 @@ export class Learner {
     if (this.#link !== null) this.#out.say({ kind: 'close', link: this.#link, reason });
     this.#link = null;
   }
-}
-
-function merged(first: Persist, second: Persist): Persist {
-  return {
-    acceptedEpoch: second.acceptedEpoch ?? first.acceptedEpoch,
-    beginEpoch: second.beginEpoch ?? first.beginEpoch,
-    truncateTo: second.truncateTo ?? first.truncateTo,
-    install: first.install || second.install,
-    batch: null,
-    finishEpoch: first.finishEpoch || second.finishEpoch,
-    config: second.config ?? first.config,
-  };
 }

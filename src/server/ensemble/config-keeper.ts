@@ -11,11 +11,20 @@ export class ConfigKeeper {
   readonly #store: ConfigStore | null;
   readonly #logger: Logger;
   readonly #sid: number;
+  readonly #comesBack: boolean;
   #tail: Promise<void> = Promise.resolve();
   #committed: bigint;
 
   /** Without a store, as for servers inside a program, configurations end with the process. */
-  constructor(membership: Membership, store: ConfigStore | null, sid: number, logger: Logger) {
+  constructor(
+    membership: Membership,
+    store: ConfigStore | null,
+    sid: number,
+    logger: Logger,
+    /** One that this server is not in stays proposed on its disk: it is to start again, and ask. */
+    comesBack = false,
+  ) {
+    this.#comesBack = comesBack;
     this.#membership = membership;
     this.#store = store;
     this.#sid = sid;
@@ -35,21 +44,28 @@ export class ConfigKeeper {
   saveSeen(): Promise<void> {
     const membership = this.#membership;
     if (!membership.mustSave) return this.#tail;
-    const { lastSeen, isPending } = membership;
+    const { lastSeen, inForce, isPending } = membership;
     membership.saved(lastSeen);
-    return this.#then('the configuration that was proposed', (store) =>
-      store.saveNext(isPending ? lastSeen.text : null),
-    );
+    const next = isPending || this.#isGuestIn(inForce) ? lastSeen.text : null;
+    return this.#then('the configuration that was proposed', (store) => store.saveNext(next));
   }
 
   /** A restart begins with it, if that can be written. */
-  commit({ version, text, members }: Configuration): Promise<void> {
+  commit(configuration: Configuration): Promise<void> {
+    const { version, text, members } = configuration;
     if (version <= this.#committed) return this.#tail;
     this.#committed = version;
+    if (this.#isGuestIn(configuration)) {
+      return this.#then('the configuration in force', (store) => store.saveNext(text));
+    }
     const hasClientAddress = (members.servers.get(this.#sid)?.client ?? null) !== null;
     return this.#then('the configuration in force', (store) =>
       store.commit(text, version, hasClientAddress),
     );
+  }
+
+  #isGuestIn({ members }: Configuration): boolean {
+    return this.#comesBack && !members.servers.has(this.#sid);
   }
 
   /** Everything asked for has been written, or has failed. */

@@ -17,10 +17,17 @@ import type { Surroundings } from './role.js';
 export class ConfigLead implements ReconfigPlanner {
   readonly #around: Surroundings;
   readonly #leader: Leader;
+  /** Told of what was asked for, when it is proposed. */
+  readonly #onProposed: (request: ReconfigRequest) => void;
 
-  constructor(around: Surroundings, leader: Leader) {
+  constructor(
+    around: Surroundings,
+    leader: Leader,
+    onProposed: (request: ReconfigRequest) => void = () => undefined,
+  ) {
     this.#around = around;
     this.#leader = leader;
+    this.#onProposed = onProposed;
   }
 
   /**
@@ -74,6 +81,7 @@ export class ConfigLead implements ReconfigPlanner {
       text: configuration.text,
       accept: () => {
         this.#propose(configuration);
+        this.#onProposed(request);
       },
     };
   }

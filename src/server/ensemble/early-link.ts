@@ -4,10 +4,39 @@
  */
 import type { Socket, SocketHandler } from '../../ports/network.js';
 
+/** Connections that came before this server knew that it leads. */
+const EARLY_MAX = 64;
+
 /** A learner says who it is and waits. */
 const KEPT_BYTES_MAX = 4096;
 
-export class EarlyLink implements SocketHandler {
+/** All of them, until a role is entered. */
+export class EarlyLinks {
+  readonly #links = new Set<EarlyLink>();
+  #isClosed = false;
+
+  /** A learner has come, and there is no role. */
+  accept(socket: Socket): SocketHandler {
+    const link = new EarlyLink(socket, () => this.#links.delete(link));
+    if (this.#isClosed || this.#links.size >= EARLY_MAX) socket.destroy();
+    else this.#links.add(link);
+    return link;
+  }
+
+  /** There is a role now, which takes them, or turns them away. */
+  handOver(accept: (socket: Socket) => SocketHandler): void {
+    for (const link of [...this.#links]) link.handOver(accept(link.socket));
+    this.#links.clear();
+  }
+
+  /** All are turned away, and whoever comes from now on. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { socket } of this.#links) socket.destroy();
+  }
+}
+
+class EarlyLink implements SocketHandler {
   readonly socket: Socket;
   readonly #onGone: () => void;
   readonly #kept: Uint8Array[] = [];

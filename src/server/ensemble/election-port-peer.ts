@@ -27,6 +27,8 @@ export interface PeerSurroundings {
   /** The bytes are lent. */
   onFrame(peer: ElectionPeer, bytes: Uint8Array, start: number, end: number): void;
   onConnected(peer: ElectionPeer): void;
+  /** What there is to say now, framed; null: nothing. */
+  word(): Uint8Array | null;
   onDisconnected(peer: ElectionPeer): void;
   /** It is in no configuration, and there is no connection to it nor an attempt any more. */
   onForgotten(peer: ElectionPeer): void;
@@ -62,7 +64,7 @@ export class ElectionPeer {
   #told: readonly HostAndPort[] = [];
   #isGone = false;
   #waiting: Uint8Array | null = null;
-  #lastSent: Uint8Array | null = null;
+  #hasSpoken = false;
 
   constructor(sid: number, port: PeerSurroundings) {
     this.sid = sid;
@@ -214,7 +216,9 @@ export class ElectionPeer {
     if (before !== null) this.#close(before);
     this.#connectedMs = this.#heardMs = this.#port.clock.monotonicMs();
     if (this.#connection !== connection) return connection;
-    this.#waiting ??= this.#lastSent;
+    // what was said over the one before may be lost, and what is said again must not be of an election
+    // that is over by now
+    if (this.#hasSpoken) this.#waiting ??= this.#port.word();
     this.#flush();
     this.#port.onConnected(this);
     return connection;
@@ -239,7 +243,7 @@ export class ElectionPeer {
     const frame = this.#waiting;
     if (connection === null || frame === null || connection.isFull) return;
     this.#waiting = null;
-    this.#lastSent = frame;
+    this.#hasSpoken = true;
     connection.isFull = !connection.socket.write(frame, 0, frame.length);
   }
 

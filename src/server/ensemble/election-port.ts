@@ -50,6 +50,8 @@ export interface ElectionPortOptions {
 /** Nothing is told any more once `close` was called. */
 export interface ElectionPortEvents {
   onMessage(from: number, notification: Notification): void;
+  /** What holds now, for a server whose connection was replaced; null: there is nothing to say. */
+  word(): Notification | null;
   onConnected(sid: number): void;
   /** Also when another connection takes the place of one: messages may be lost with it. */
   onDisconnected(sid: number): void;
@@ -235,6 +237,10 @@ export class ElectionPort {
         this.#connected.add(peer.sid);
         logger.info('election connection', { sid: peer.sid });
         this.#events.onConnected(peer.sid);
+      },
+      word: () => {
+        const word = this.#events.word();
+        return word === null ? null : this.#framed(word);
       },
       onDisconnected: (peer) => {
         if (this.#connected.delete(peer.sid)) this.#events.onDisconnected(peer.sid);

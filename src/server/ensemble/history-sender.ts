@@ -15,6 +15,8 @@ import type { Surroundings } from './role.js';
 /** On its way to one learner, before its connection must take some. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
+/** So much goes to the connection as it lies, and is awaited; less is copied. */
+const WHOLE_BLOCK_BYTES = 64 * 1024;
 
 export class HistorySender {
   readonly #around: Surroundings;
@@ -22,6 +24,8 @@ export class HistorySender {
   #isStopped = false;
   #drained: (() => void) | null = null;
   #onProgress: () => void = () => undefined;
+  /** The last block of a snapshot has not left whole. */
+  #isBlockLeaving = false;
 
   constructor(around: Surroundings, link: QuorumLink) {
     this.#around = around;
@@ -35,6 +39,7 @@ export class HistorySender {
   }
 
   onDrain(): void {
+    this.#isBlockLeaving = false;
     const drained = this.#drained;
     this.#drained = null;
     drained?.();
@@ -107,12 +112,8 @@ export class HistorySender {
     }
     const stream: SnapStream = new SnapStream(clock, tree, living, {
       put: async (bytes, length) => {
-        if (this.#isStopped) {
-          stream.abandon();
-          return;
-        }
-        link.begin().writeBytes(bytes, 0, length);
-        await this.#room();
+        if (this.#isStopped) stream.abandon();
+        else await this.#putBlock(bytes, length);
       },
       end: () => Promise.resolve(),
     });
@@ -128,6 +129,25 @@ export class HistorySender {
     link.begin().writeBytes(snapSignature, 0, snapSignature.length);
     link.flush();
     return at;
+  }
+
+  /**
+   * Two blocks of the encoder are all that a snapshot takes of memory, however large: one is filled
+   * while the other leaves. Resolves when the one before has left.
+   */
+  async #putBlock(bytes: Uint8Array, length: number): Promise<void> {
+    const link = this.#link;
+    if (this.#isBlockLeaving) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    this.#onProgress();
+    link.flush();
+    if (length < WHOLE_BLOCK_BYTES) {
+      link.begin().writeBytes(bytes, 0, length);
+      link.flush();
+    } else this.#isBlockLeaving = !link.writeBlock(bytes, length);
   }
 
   /** Resolves when the connection has room for more, or is gone. */

@@ -15,7 +15,9 @@ import type { PendingWrite } from '../pending.js';
 import { ProposingReplica } from '../proposing-replica.js';
 import { ReadyLoop } from '../ready-loop.js';
 import type { Server } from '../server.js';
+import { AutopilotLead } from './autopilot-lead.js';
 import { ConfigLead } from './config-lead.js';
+import { handOverRefusal } from './hand-over-command.js';
 import { LearnerLines } from './learner-lines.js';
 import { LearnerRequests } from './learner-requests.js';
 import * as packets from './packets.js';
@@ -46,9 +48,12 @@ export class Leading implements Role, LinkEvents {
   readonly #watched: LinkEvents;
   readonly view: ViewOfLeading;
   readonly #configs: ConfigLead;
+  readonly #autopilot: AutopilotLead | null;
   /** The configuration that is in force now has this leader. */
   #designated: Succession | null = null;
   #nextSync = 0;
+  /** When it has answered last, or was asked for nothing. */
+  #disk = { persistCount: 0, sinceMs: 0 };
   #server: Server | null = null;
   #replica: ProposingReplica | null = null;
   #nextLink: () => LinkId;
@@ -120,6 +125,7 @@ export class Leading implements Role, LinkEvents {
       members: () => around.membership.inForce.members,
       pendingSyncCount: () => this.#syncs.size,
       server: () => this.#server,
+      autopilot: () => this.#autopilot,
     });
     this.#successors = new Successors({
       sid,
@@ -128,7 +134,13 @@ export class Leading implements Role, LinkEvents {
       probationMs: 2 * config.tickTimeMs,
       nowMs: clock.monotonicMs(),
     });
-    this.#configs = new ConfigLead(around, this.#leader);
+    this.#autopilot = AutopilotLead.of(around, {
+      leader: this.#leader,
+      replica: () => this.#replica,
+    });
+    this.#configs = new ConfigLead(around, this.#leader, (request) => {
+      this.#autopilot?.onReconfiguration(request);
+    });
     this.#loop = new ReadyLoop(this.#leader, {
       prepare: () => this.#replica?.handOver(),
       stop: (reason) => {
@@ -205,6 +217,12 @@ export class Leading implements Role, LinkEvents {
     return isBegun;
   }
 
+  /** Why not; null: it can be tried. */
+  handOverRefusal(to: number | null): string | null {
+    const { sid, membership } = this.#around;
+    return handOverRefusal(to, { sid, members: membership.inForce.members, known: this.#known() });
+  }
+
   #known(): KnownLearner[] {
     return [...this.#leader.links()].map((learner) => {
       return { learner, extension: this.#lines.get(learner.id)?.extension ?? null };
@@ -219,9 +237,24 @@ export class Leading implements Role, LinkEvents {
 
   tick(nowMs: number): void {
     this.#leader.tick(nowMs);
+    this.#considerDisk(nowMs);
     this.#considerSuccessors(nowMs);
+    this.#autopilot?.tick(nowMs);
     if (this.#leader.isExhausted) this.#leader.stop('the zxids of this epoch are used up');
     this.#loop.pump();
+  }
+
+  /** Whose log is stuck commits nothing, and keeps the others from electing one who could. */
+  #considerDisk(nowMs: number): void {
+    const { isPersisting, persistCount } = this.#loop;
+    if (!isPersisting || persistCount !== this.#disk.persistCount) {
+      this.#disk = { persistCount, sinceMs: nowMs };
+      return;
+    }
+    const { tickTimeMs, ensemble } = this.#around.config;
+    if (nowMs - this.#disk.sinceMs <= ensemble.syncLimit * tickTimeMs) return;
+    this.#disk = { persistCount, sinceMs: nowMs };
+    this.stop('the disk does not answer');
   }
 
   accept(socket: Socket): SocketHandler {

@@ -88,9 +88,14 @@ export class LearnerRequests {
       if (request.op === OpCode.closeSession) into.start = into.end;
     }
     const { session } = into;
-    if (session === null) {
+    // of a multi each part asks for the session, so one without parts goes through (as Apache's does)
+    if (session === null && request.op !== OpCode.multi) {
       replica.submitFailure(pending, ErrorCode.sessionExpired);
-    } else if (request.op !== OpCode.closeSession && !session.isServedBy(link.id)) {
+    } else if (
+      session !== null &&
+      request.op !== OpCode.closeSession &&
+      !session.isServedBy(link.id)
+    ) {
       replica.submitFailure(pending, ErrorCode.sessionMoved);
     } else if (!replica.submit(pending)) {
       replica.submitFailure(pending, ErrorCode.marshallingError);

@@ -21,16 +21,13 @@ import { ReadyLoop } from '../ready-loop.js';
 import { treeOptionsOf, type Server } from '../server.js';
 import { ConfigFollow, type MajorChange } from './config-follow.js';
 import { ForwardingReplica } from './forwarding-replica.js';
+import { LeaderLine } from './leader-line.js';
 import { ObserverMaster } from './observer-master.js';
 import * as packets from './packets.js';
 import { QuorumFigures } from './quorum-figures.js';
-import { QuorumLink, type LinkEvents } from './quorum-link.js';
+import type { LinkEvents, QuorumLink } from './quorum-link.js';
 import { ViewOfLearning } from './role-view.js';
 import { ownExtension, type Role, type Surroundings } from './role.js';
-
-/** Between attempts to reach a leader that does not listen yet. */
-const RETRY_MS = 10;
-const CONNECT_TIMEOUT_MS = 2000;
 
 export class Learning implements Role, LinkEvents {
   readonly name: 'following' | 'observing';
@@ -41,22 +38,16 @@ export class Learning implements Role, LinkEvents {
   /** The configuration that is in force now has this leader. */
   #designated: Succession | null = null;
   readonly #leaderSid: number;
-  readonly #addresses: readonly { readonly host: string; readonly port: number }[];
   readonly #nextLink: () => LinkId;
-  readonly #watched: LinkEvents;
+  readonly #line: LeaderLine;
   readonly view: ViewOfLearning;
-  #link: QuorumLink | null = null;
   #server: Server | null = null;
   #replica: ForwardingReplica | null = null;
   /** Observers that this follower serves; null: it serves none. */
   #master: ObserverMaster | null = null;
-  /** Where it was looked for last. */
-  #place: { readonly host: string; readonly port: number } | null = null;
   #snap: { readonly receiver: SnapReceiver; readonly zxid: ZxidPair } | null = null;
   /** Until it serves, the tree holds changes from later than it is said to. */
   #isFuzzy = false;
-  #isFlushScheduled = false;
-  #isOver = false;
 
   constructor(
     around: Surroundings,
@@ -65,8 +56,10 @@ export class Learning implements Role, LinkEvents {
       readonly acceptedEpoch: number;
       readonly currentEpoch: number;
       readonly leader: number;
-      readonly addresses: readonly { readonly host: string; readonly port: number }[];
+      /** It has lost its history, and the others decided. */
+      readonly isWithoutVote: boolean;
       readonly nextLink: () => LinkId;
+      readonly fraction: () => number;
       /** Handed over by the leader before: the next one is there at once, or it is not. */
       readonly discoveryLimitMs?: number;
       /** The history here cannot be cut as the leader wants it. */
@@ -78,7 +71,6 @@ export class Learning implements Role, LinkEvents {
     this.name = given.isObserver ? 'observing' : 'following';
     this.#around = around;
     this.#leaderSid = given.leader;
-    this.#addresses = given.addresses;
     this.#nextLink = given.nextLink;
     this.#learner = new Learner({
       isObserver: given.isObserver,
@@ -89,6 +81,7 @@ export class Learning implements Role, LinkEvents {
       currentEpoch: given.currentEpoch,
       lastLogged: { high: tree.lastZxidHigh, low: tree.lastZxidLow },
       wantsSnapshot: given.wantsSnapshot ?? false,
+      isWithoutVote: given.isWithoutVote,
       committedLog,
       takeBatch,
       ...(config.leaderSilenceMs === 0
@@ -99,11 +92,21 @@ export class Learning implements Role, LinkEvents {
     });
     this.#configs = new ConfigFollow(around, given.isObserver, given.leader);
     const figures = new QuorumFigures(around.figures.process.metrics, clock);
-    this.#watched = figures.watching(this);
+    this.#line = new LeaderLine(around, {
+      ...given,
+      events: figures.watching(this),
+      onUp: (link) => {
+        this.#learner.onLinkUp(link.id, clock.monotonicMs());
+        this.#loop.pump();
+      },
+      onUnreachable: () => {
+        this.stop('the leader cannot be reached');
+      },
+    });
     this.view = new ViewOfLearning({
       isObserver: given.isObserver,
       leaderSid: given.leader,
-      masterSid: () => this.#masterSid,
+      masterSid: () => this.#line.masterSid,
       master: () => this.#master,
       figures,
       committed: () => this.#learner.committed,
@@ -111,14 +114,14 @@ export class Learning implements Role, LinkEvents {
     this.#loop = new ReadyLoop(this.#learner, {
       prepare: () => undefined,
       stop: (reason) => {
-        this.#isOver = true;
+        this.#line.abandon();
         around.onEnd(reason);
       },
       send: (message) => {
         this.#send(message);
       },
       depart: () => {
-        this.#link?.flush();
+        this.#line.flush();
       },
       persist: (persist, rebase, done) => {
         around.persist(persist, rebase, done);
@@ -139,7 +142,7 @@ export class Learning implements Role, LinkEvents {
   }
 
   begin(): void {
-    void this.#connect();
+    void this.#line.connect();
   }
 
   get isServing(): boolean {
@@ -176,84 +179,11 @@ export class Learning implements Role, LinkEvents {
   }
 
   close(): void {
-    this.#isOver = true;
     this.#master?.close();
-    this.#link?.close();
-    this.#link = null;
+    this.#line.close();
   }
 
-  // ------------------------------------------------------------------ the connection
-
-  async #connect(): Promise<void> {
-    const { clock, logger, network } = this.#around;
-    let silent = 0;
-    for (let attempt = 0; !this.#isOver; attempt++) {
-      const address = this.#addresses[attempt % this.#addresses.length];
-      if (address === undefined) return;
-      this.#place = address;
-      const startedMs = clock.monotonicMs();
-      try {
-        await network.connect({ ...address, timeoutMs: CONNECT_TIMEOUT_MS }, (socket) =>
-          this.#adopt(socket),
-        );
-        return;
-      } catch (problem) {
-        if (attempt === 0) {
-          logger.info('the leader does not listen yet', {
-            leader: this.#leaderSid,
-            reason: problem instanceof Error ? problem.message : String(problem),
-          });
-        }
-        // not even refused: its vote came from behind a cut, and the others may have to do without it
-        if (clock.monotonicMs() - startedMs >= CONNECT_TIMEOUT_MS / 2) silent++;
-        if (silent >= this.#addresses.length) {
-          this.#giveUp();
-          return;
-        }
-        await this.#untilRetry();
-      }
-    }
-  }
-
-  #giveUp(): void {
-    if (!this.#isOver) this.stop('the leader cannot be reached');
-  }
-
-  /** Nothing is waited for once the role is over. */
-  async #untilRetry(): Promise<void> {
-    if (this.#isOver) return;
-    await new Promise<void>((resolve) => {
-      this.#around.clock.after(RETRY_MS, resolve);
-    });
-  }
-
-  /** The server at the other end; an observer may have gone to a follower. */
-  get #masterSid(): number {
-    const { config, membership } = this.#around;
-    const place = this.#place;
-    if (place === null || place.port !== config.ensemble.observerMasterPort) return this.#leaderSid;
-    for (const { sid, role, addresses } of membership.inForce.members.servers.values()) {
-      const isThere = addresses.some(({ host }) => host === place.host);
-      if (role === 'participant' && sid !== this.#leaderSid && isThere) return sid;
-    }
-    return this.#leaderSid;
-  }
-
-  #adopt(socket: Socket): SocketHandler {
-    const link = new QuorumLink(this.#nextLink(), socket, this.#watched);
-    link.sid = this.#leaderSid;
-    if (this.#isOver) {
-      link.close();
-      return link;
-    }
-    this.#link = link;
-    this.#around.clock.soon(() => {
-      if (this.#isOver || link.isClosed) return;
-      this.#learner.onLinkUp(link.id, this.#around.clock.monotonicMs());
-      this.#loop.pump();
-    });
-    return link;
-  }
+  // ------------------------------------------------------------------ what the leader says
 
   onPacket(link: QuorumLink, packet: PacketView): AfterPacket {
     const nowMs = this.#around.clock.monotonicMs();
@@ -285,7 +215,7 @@ export class Learning implements Role, LinkEvents {
         break;
       case PacketType.leaderInfo:
         link.extension = packets.extensionOf(packet, packets.LEADER_INFO_BYTES);
-        learner.onLeaderInfo(high, nowMs);
+        learner.onLeaderInfo(high, nowMs, link.extension === null);
         break;
       case PacketType.diff:
         learner.onDiff(nowMs);
@@ -322,7 +252,7 @@ export class Learning implements Role, LinkEvents {
       default:
         this.#around.logger.warn('a packet of a kind that leaders do not send', { type });
     }
-    if (learner.isBusy) this.#link?.hold();
+    if (learner.isBusy) link.hold();
     return 'packets';
   }
 
@@ -358,8 +288,7 @@ export class Learning implements Role, LinkEvents {
   }
 
   onClose(link: QuorumLink, reason: string): void {
-    if (this.#link !== link) return;
-    this.#link = null;
+    if (!this.#line.lost(link)) return;
     this.#learner.onLinkDown(`the connection to the leader is gone: ${reason}`);
     this.#loop.pump();
   }
@@ -385,7 +314,7 @@ export class Learning implements Role, LinkEvents {
   // ------------------------------------------------------------------ what the role says
 
   #send(message: EagerMessage | AfterPersistMessage): void {
-    const link = this.#link;
+    const { link } = this.#line;
     if (link === null || !('link' in message) || message.link !== link.id) return;
     switch (message.kind) {
       case 'learnerInfo': {
@@ -410,8 +339,7 @@ export class Learning implements Role, LinkEvents {
         return;
       }
       case 'close':
-        this.#link = null;
-        link.close();
+        this.#line.close();
         return;
       default:
         throw new Error(`a learner does not say ${message.kind}`);
@@ -420,12 +348,10 @@ export class Learning implements Role, LinkEvents {
 
   #rest(): void {
     this.#around.committedLog.trim();
-    this.#link?.flush();
+    this.#line.flush();
     this.#master?.flush();
     this.#server?.onTurnEnd();
-    if (this.#learner.isBusy) return;
-    const link = this.#link;
-    if (link !== null) link.release();
+    if (!this.#learner.isBusy) this.#line.link?.release();
   }
 
   #start(): void {
@@ -439,16 +365,10 @@ export class Learning implements Role, LinkEvents {
     this.#server = serve(() => {
       this.#replica = new ForwardingReplica(applier(), {
         forward: (request) => {
-          const link = this.#link;
-          if (link === null) return;
-          packets.writeRequest(link.begin(), request, request.caller.authIds);
-          this.#flushSoon();
+          this.#line.forward(request, request.caller.authIds);
         },
         revalidate: (session, timeoutMs) => {
-          const link = this.#link;
-          if (link === null) return;
-          packets.writeRevalidate(link.begin(), session, timeoutMs);
-          this.#flushSoon();
+          this.#line.revalidate(session, timeoutMs);
         },
       });
       return this.#replica;
@@ -466,10 +386,7 @@ export class Learning implements Role, LinkEvents {
       replica,
       nextLink: this.#nextLink,
       forward: (request, authIds) => {
-        const link = this.#link;
-        if (link === null) return;
-        packets.writeRequest(link.begin(), request, authIds);
-        this.#flushSoon();
+        this.#line.forward(request, authIds);
       },
     });
   }
@@ -487,15 +404,6 @@ export class Learning implements Role, LinkEvents {
     // what was said and applied in this turn comes first
     this.#around.clock.soon(() => {
       this.stop(change.reason);
-    });
-  }
-
-  #flushSoon(): void {
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    this.#around.clock.soon(() => {
-      this.#isFlushScheduled = false;
-      this.#link?.flush();
     });
   }
 

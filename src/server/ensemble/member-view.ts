@@ -3,17 +3,24 @@
  * The configuration, the connections for votes and the role's own view are put together here.
  */
 import type {
+  AutopilotView,
   HearingView,
   LearnerView,
   LeadingView,
   EnsembleView,
+  HandOverAnswer,
   PeerView,
+  TakenOutView,
 } from '../commands/ensemble-view.js';
 import type { ProcessView } from '../commands/view.js';
 import type { ServerConfig } from '../config/config.js';
 import type { Members } from '../config/members.js';
 import type { ProcessFigures } from '../process-figures.js';
 import type { ServerWorld } from '../server.js';
+import type { Tree } from '../../tree/tree.js';
+import type { RoleName } from '../../zab/ready.js';
+import { handOverNow } from './hand-over-command.js';
+import { recordIn, serverLine } from './autopilot-record.js';
 import type { RoleView } from './role-view.js';
 
 /** Of the member as it is when it is asked. */
@@ -22,6 +29,12 @@ export interface ViewedMember {
   readonly config: ServerConfig;
   readonly figures: ProcessFigures;
   readonly world: ServerWorld;
+  readonly state: RoleName | 'looking';
+  /** Why leadership cannot be handed to that server now, or to any; null: it can be tried. */
+  handOverRefusal(to: number | null): string | null;
+  handOver(to: number | null): Promise<boolean>;
+  /** As far as it has it. */
+  readonly tree: Tree;
   /** Null: it looks for a leader. */
   readonly roleView: RoleView | null;
   readonly leaderSid: number | null;
@@ -82,14 +95,32 @@ export class ViewOfMember implements EnsembleView {
   }
 
   *peers(): Generator<PeerView> {
-    const member = this.#member;
     const sids = [...this.members.servers.keys()].sort((one, other) => one - other);
-    for (const sid of sids) {
-      if (sid === member.sid) continue;
-      const { roleView } = member;
-      const progress = roleView?.progress(sid) ?? { role: 'unknown', zxid: null, lag: null };
-      const quorum = roleView?.hearing(sid) ?? null;
-      yield { sid, ...progress, quorum, election: member.electionHearing(sid) };
+    for (const sid of sids) if (sid !== this.#member.sid) yield this.#peer(sid);
+  }
+
+  #peer(sid: number): PeerView {
+    const { roleView } = this.#member;
+    const progress = roleView?.progress(sid) ?? { role: 'unknown', zxid: null, lag: null };
+    const quorum = roleView?.hearing(sid) ?? null;
+    return { sid, ...progress, quorum, election: this.#member.electionHearing(sid) };
+  }
+
+  get autopilot(): AutopilotView | null {
+    return this.#member.roleView?.autopilot ?? null;
+  }
+
+  handOver(to: number | null): Promise<HandOverAnswer> {
+    return handOverNow(this.#member, to);
+  }
+
+  *takenOut(): Generator<TakenOutView> {
+    const { tree } = this.#member;
+    for (const { server, sinceMs } of recordIn(tree) ?? []) {
+      const { sid } = server;
+      // noted, and not taken out yet, or let in again a moment ago
+      if (this.members.servers.has(sid)) continue;
+      yield { sid, server, line: serverLine(server), sinceMs, peer: this.#peer(sid) };
     }
   }
 }

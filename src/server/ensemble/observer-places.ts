@@ -4,7 +4,7 @@
  */
 import type { Members } from '../config/members.js';
 
-interface Place {
+export interface Place {
   readonly host: string;
   readonly port: number;
 }

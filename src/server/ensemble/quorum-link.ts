@@ -88,6 +88,14 @@ export class QuorumLink implements SocketHandler {
     this.#spare = out;
   }
 
+  /**
+   * bytes[0, length), not copied, behind all that was flushed. False: not all of it has left; it is
+   * not to be changed until the connection drains.
+   */
+  writeBlock(bytes: Uint8Array, length: number): boolean {
+    return this.#isClosed || this.socket.write(bytes, 0, length);
+  }
+
   /** No packet is told until `release`; the one being told is the last. */
   hold(): void {
     if (this.#isHeld || this.#isClosed) return;

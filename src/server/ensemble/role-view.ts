@@ -5,7 +5,13 @@
 import { zxidOfParts, type Zxid } from '../../protocol/zxid.js';
 import type { Leader } from '../../zab/leader.js';
 import type { LearnerLink } from '../../zab/learner-link.js';
-import type { HearingView, LeadingView, LearnerView, PeerView } from '../commands/ensemble-view.js';
+import type {
+  AutopilotView,
+  HearingView,
+  LeadingView,
+  LearnerView,
+  PeerView,
+} from '../commands/ensemble-view.js';
 import type { Members } from '../config/members.js';
 import type { Server } from '../server.js';
 import { SizeFigures } from '../size-figures.js';
@@ -17,6 +23,7 @@ export type Progress = Pick<PeerView, 'role' | 'zxid' | 'lag'>;
 
 export interface RoleView {
   readonly leading: LeadingView | null;
+  readonly autopilot: AutopilotView | null;
   observers(): Iterable<LearnerView>;
   readonly observerCount: number | null;
   resetObservers(): void;
@@ -42,6 +49,7 @@ interface LeadingParts {
   readonly pendingSyncCount: () => number;
   /** Null before it serves. */
   readonly server: () => Server | null;
+  readonly autopilot: () => AutopilotView | null;
 }
 
 export class ViewOfLeading implements RoleView, LeadingView {
@@ -54,6 +62,10 @@ export class ViewOfLeading implements RoleView, LeadingView {
 
   get leading(): LeadingView {
     return this;
+  }
+
+  get autopilot(): AutopilotView | null {
+    return this.#parts.autopilot();
   }
 
   get learnerCount(): number {
@@ -170,6 +182,7 @@ interface LearningParts {
 export class ViewOfLearning implements RoleView {
   readonly #parts: LearningParts;
   readonly leading = null;
+  readonly autopilot = null;
 
   constructor(parts: LearningParts) {
     this.#parts = parts;

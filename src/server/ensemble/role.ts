@@ -60,6 +60,8 @@ export interface Role {
   readonly isPersisting: boolean;
   /** Who leads after this, once the role has ended by hand-over. */
   readonly succession: Succession | null;
+  /** Takes the first step; the role may be over before this returns. */
+  begin(): void;
   tick(nowMs: number): void;
   /** A connection on the quorum port. */
   accept(socket: Socket): SocketHandler;
