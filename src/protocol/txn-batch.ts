@@ -15,7 +15,8 @@ import {
 } from './limits.js';
 import { Writer } from './writer.js';
 
-const INITIAL_BYTES = 64 * 1024;
+/** Enough for a few: the last batches are kept for learners, and most hold one transaction. */
+const INITIAL_BYTES = 4 * 1024;
 
 /** After a batch of huge transactions the buffer shrinks back instead of staying that large. */
 const KEPT_BYTES = 8 * 1024 * 1024;

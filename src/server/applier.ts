@@ -71,7 +71,9 @@ export class Applier {
     }
     this.tree.apply(bytes, start, batch.payloadEnd(index));
     if (this.tree.digestVerdict === 'different') {
-      this.events?.onDigestMismatch(this.zxidHigh, this.zxidLow);
+      // nobody is served yet: still within a snapshot that a leader sent (see DigestWatch)
+      if (this.events === null) this.tree.digests.clear();
+      else this.events.onDigestMismatch(this.zxidHigh, this.zxidLow);
     }
     if (type === OpCode.closeSession) {
       const id = longAt(bytes, start + CLIENT_ID_AT);

@@ -76,6 +76,8 @@ export class ClientPort {
   readonly #throttle: ConnectionThrottle;
   readonly admission: Admission;
   #listener: Listener | null = null;
+  /** Whose the connections are that come from now on; 'nobody': that is not known yet. */
+  #heir: ClientPort | 'nobody' | null = null;
   readonly buffers = new OutBuffers();
   readonly stats: ServerStats;
   readonly metrics: ServerMetrics;
@@ -111,6 +113,19 @@ export class ClientPort {
     const options = backlog > 0 ? { host, port, backlog } : { host, port };
     this.#listener = await this.#parts.network.listen(options, (socket) => this.accept(socket));
     return this.#listener;
+  }
+
+  /** Everybody is sent away, and whoever comes: the port stays open for who takes this one's place. */
+  leave(): void {
+    this.#heir = 'nobody';
+    for (const connection of [...this.#connections]) connection.destroy();
+  }
+
+  /** Takes the place of one that was left. */
+  inherit(earlier: ClientPort): void {
+    this.#listener = earlier.#listener;
+    earlier.#listener = null;
+    earlier.#heir = this;
   }
 
   async close(): Promise<void> {
@@ -335,6 +350,7 @@ export class ClientPort {
 
   /** A new connection; what is returned hears of its bytes and its end. */
   accept(socket: Socket): SocketHandler {
+    if (this.#heir instanceof ClientPort) return this.#heir.accept(socket);
     const connection = new ClientConnection(this, socket, this.nowMs());
     const address = socket.remoteAddress;
     const fromThere = (this.#perAddress.get(address) ?? 0) + 1;
@@ -342,11 +358,13 @@ export class ClientPort {
     this.#connections.add(connection);
     const { maxClientConnections, maxConnections } = this.options;
     const refusal =
-      maxClientConnections > 0 && fromThere > maxClientConnections
-        ? `more than ${maxClientConnections} connections from one address (maxClientCnxns)`
-        : maxConnections > 0 && this.#connections.size > maxConnections
-          ? `more than ${maxConnections} connections (maxCnxns)`
-          : null;
+      this.#heir === 'nobody'
+        ? 'a snapshot takes the place of what is here'
+        : maxClientConnections > 0 && fromThere > maxClientConnections
+          ? `more than ${maxClientConnections} connections from one address (maxClientCnxns)`
+          : maxConnections > 0 && this.#connections.size > maxConnections
+            ? `more than ${maxConnections} connections (maxCnxns)`
+            : null;
     if (refusal === null) {
       this.linger(connection);
       return connection;

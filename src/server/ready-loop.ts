@@ -33,6 +33,8 @@ export class ReadyLoop {
   #isPumping = false;
   #mustPump = false;
   #persistsUnderWay = 0;
+  /** Those that ended. */
+  #persistCount = 0;
 
   constructor(source: ReadySource, work: ReadyWork) {
     this.#source = source;
@@ -42,6 +44,11 @@ export class ReadyLoop {
   /** The disk has not answered yet. */
   get isPersisting(): boolean {
     return this.#persistsUnderWay > 0;
+  }
+
+  /** Grows whenever the disk answers. */
+  get persistCount(): number {
+    return this.#persistCount;
   }
 
   /** Executes Readys until only the disk, the network or a client can bring something new. */
@@ -80,6 +87,7 @@ export class ReadyLoop {
       this.#persistsUnderWay++;
       work.persist(ready.persist, ready.rebase, () => {
         this.#persistsUnderWay--;
+        this.#persistCount++;
         this.#source.persisted(ready.seq);
         this.pump();
       });

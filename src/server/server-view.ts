@@ -5,7 +5,13 @@ import type { SessionTracker } from '../session/tracker.js';
 import type { NodeId } from '../tree/tree.js';
 import { parseQuota } from '../txn/quota.js';
 import { zxidOfParts } from '../protocol/zxid.js';
+import { Reader } from '../protocol/reader.js';
+import { AuthPacket } from '../protocol/records.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
+import { Writer } from '../protocol/writer.js';
+import { NOBODY, type Caller } from '../txn/authorize.js';
+import { prove } from './authenticate.js';
+import type { ClientPort } from './client-port.js';
 import type { EnsembleView } from './commands/ensemble-view.js';
 import type {
   ConnectionView,
@@ -20,6 +26,8 @@ import type {
 import type { ServerConfig } from './config/config.js';
 import type { ClientConnection } from './connection.js';
 import type { ServerMetrics } from './metrics.js';
+import { RestoreError, type Restore } from '../storage/restore.js';
+import type { WrittenSnapshot } from '../storage/snapshot-writer.js';
 import type { Server } from './server.js';
 
 const DIGEST_VERSION = 2;
@@ -182,6 +190,32 @@ export class ViewOfServer implements ServerView {
     return this.#server.world.environment();
   }
 
+  permits(scheme: string, shown: Uint8Array, path: string, perms: number): boolean | null {
+    const { port, tree } = this.#server;
+    const caller = callerOf(port, scheme, shown);
+    const node = tree.findPath(path);
+    if (caller === null || node === 0) return null;
+    const acl = tree.acls.get(tree.aclId(node));
+    for (let perm = 1; perm <= perms; perm *= 2) {
+      if ((perms & perm) !== 0 && !port.allows(acl, perm, caller)) return false;
+    }
+    return true;
+  }
+
+  takeSnapshot(): Promise<WrittenSnapshot | null> {
+    return this.#server.snapshotNow();
+  }
+
+  beginRestore(): Restore {
+    return this.#server.beginRestore();
+  }
+
+  restore(restore: Restore): Promise<void> {
+    const { restorer } = this.#server;
+    if (restorer !== null) return restorer(restore);
+    return Promise.reject(new RestoreError('there is no quorum'));
+  }
+
   resetFigures(): void {
     this.#server.stats.reset();
     this.#server.metrics.reset();
@@ -266,6 +300,15 @@ export class ViewOfServer implements ServerView {
     const data = this.#server.tree.data(node);
     return parseQuota(data === null ? '' : decodeUtf8(data, 0, data.length));
   }
+}
+
+/** Null: it is nobody. */
+function callerOf(port: ClientPort, scheme: string, shown: Uint8Array): Caller | null {
+  if (scheme === 'ip') return { authIds: [{ scheme, id: decodeUtf8(shown, 0, shown.length) }] };
+  const packet = new Writer(shown.length + 64);
+  AuthPacket.write(packet, { type: 0, scheme, auth: shown });
+  const caller = prove(port, NOBODY, new Reader().reset(packet.bytes, 0, packet.pos));
+  return typeof caller === 'string' || caller.authIds.length === 0 ? null : caller;
 }
 
 function* expiriesOf(sessions: SessionTracker): Generator<ExpiryView> {

@@ -5,59 +5,43 @@
  * Everything it knows of the world comes in as ports, so the same server runs in production and in
  * the simulator.
  */
-import type { Clock, Timer } from '../ports/clock.js';
-import type { Crypto } from '../ports/crypto.js';
-import type { Compression, Disk } from '../ports/disk.js';
-import type { Logger } from '../ports/logger.js';
-import type { Listener, Network } from '../ports/network.js';
+import type { Listener } from '../ports/network.js';
 import { OpCode } from '../protocol/opcodes.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
-import { Writer } from '../protocol/writer.js';
 import { formatZxid, zxidOfParts } from '../protocol/zxid.js';
 import { formatSessionId, type Session } from '../session/session.js';
-import { SessionTracker } from '../session/tracker.js';
-import { Storage } from '../storage/storage.js';
-import type { Tree, TreeOptions } from '../tree/tree.js';
+import type { SessionTracker } from '../session/tracker.js';
+import { RestoreError, type Restore } from '../storage/restore.js';
+import type { WrittenSnapshot } from '../storage/snapshot-writer.js';
+import type { Storage } from '../storage/storage.js';
+import type { Tree } from '../tree/tree.js';
 import type { PrepareOptions } from '../txn/context.js';
 import { ClientPort } from './client-port.js';
 import { clientPortOptions } from './client-port-options.js';
 import { Collector } from './collector.js';
 import type { ServerConfig } from './config/config.js';
+import { deleteContainer } from './container-deletion.js';
 import { PendingWrite } from './pending.js';
 import type { ServerMetrics } from './metrics.js';
 import { PauseMonitor } from './pause-monitor.js';
 import { PipelineFigures } from './pipeline-figures.js';
 import { ProcessFigures } from './process-figures.js';
-import { Applier } from './applier.js';
+import type { Applier } from './applier.js';
 import { LocalSessions } from './local-sessions.js';
 import type { Replica } from './replica.js';
 import { standaloneReplica } from './standalone-replica.js';
 import { ServerStats } from './server-stats.js';
+import { applierOf, openStorage, sessionTrackerOf } from './server-state.js';
 import { ViewOfServer } from './server-view.js';
+import type { ServerWorld } from './server-world.js';
+import { SessionExpiry } from './session-expiry.js';
 import type { EnsembleView } from './commands/ensemble-view.js';
 import { runFourLetterWord } from './commands/four-letter-answers.js';
-import type { ConfigStore } from './ensemble/membership.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { Watches } from './watches.js';
 
-export interface ServerWorld {
-  readonly clock: Clock;
-  readonly network: Network;
-  readonly disk: Disk;
-  readonly compression: Compression;
-  readonly crypto: Crypto;
-  readonly logger: Logger;
-  /** In [0, 1): only spreads snapshots in time. */
-  fraction(): number;
-  /** Of the process and its machine, as `envi` shows them. */
-  environment(): Iterable<readonly [name: string, value: string]>;
-  /** Null where the system does not tell. */
-  fileDescriptors(): { readonly open: number; readonly max: number } | null;
-  /** Where an ensemble's configurations outlive the process; absent: nowhere. */
-  readonly configStore?: ConfigStore | null;
-  /** The disk failed under the log: nothing may be acknowledged any more. Does not return. */
-  onFatal(error: Error): never;
-}
+export { applierOf, openStorage, treeOptionsOf } from './server-state.js';
+export type { ServerWorld } from './server-world.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -70,8 +54,6 @@ export interface ServerParts {
   readonly figures?: ProcessFigures;
 }
 
-/** A leader that takes requests of sessions it does not know must know those that are over. */
-const ENDED_KEPT = 65_536;
 /** Whatever its myid file says: Apache's standalone server counts as 1. */
 const STANDALONE_SID = 1;
 
@@ -88,9 +70,15 @@ export class Server {
   ensemble: EnsembleView | null = null;
   /** As what it serves. */
   mode: 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only' = 'standalone';
+  /** How a snapshot that has arrived takes the place of everything here; null: not here. */
+  restorer: ((restore: Restore) => Promise<void>) | null = null;
+  /** Told of the server that has taken this one's place. */
+  onSuccessor: ((next: Server) => void) | null = null;
   /** For who listens for it; a standalone server listens itself. */
   listeningAt: { readonly host: string; readonly port: number } = { host: '', port: 0 };
   lastSnapshot: { readonly zxid: bigint; readonly timeMs: number } | null = null;
+  /** The last one that this server wrote. */
+  #written: WrittenSnapshot | null = null;
   slowFsyncCount = 0;
   readonly startedMs: number;
   readonly #storage: Storage;
@@ -102,13 +90,12 @@ export class Server {
   readonly port: ClientPort;
   readonly snapshots: SnapshotSchedule;
   readonly #collector: Collector;
+  readonly #expiry: SessionExpiry;
   readonly #pauses: PauseMonitor | null;
   readonly view: ViewOfServer;
   /** In the log, and not flushed. */
   #appended: TxnBatch[] = [];
   #listener: Listener | null = null;
-  #tick: Timer | null = null;
-  #tickDueMs = 0;
   #isServing = false;
   #isStopping = false;
 
@@ -120,20 +107,7 @@ export class Server {
       const startMs = world.clock.monotonicMs();
       const recovered = await storage.recover();
       const tookMs = world.clock.monotonicMs() - startMs;
-      const applier = applierOf(config, world, STANDALONE_SID, recovered.tree, recovered.sessions);
-      server = new Server(config, world, {
-        storage,
-        applier,
-        makeReplica: (self) =>
-          standaloneReplica(applier, {
-            clock: world.clock,
-            log: self,
-            prepare: self.prepareOptions(),
-            onTurnEnd: () => {
-              self.onTurnEnd();
-            },
-          }),
-      });
+      server = Server.#alone(config, world, storage, recovered);
       server.process.recovered(tookMs, recovered.replayed);
       if (recovered.snapshotZxid !== null) {
         server.lastSnapshot = { zxid: recovered.snapshotZxid, timeMs: world.clock.wallMs() };
@@ -145,6 +119,32 @@ export class Server {
       storage.close();
       throw problem;
     }
+  }
+
+  static #alone(
+    config: ServerConfig,
+    world: ServerWorld,
+    storage: Storage,
+    state: { readonly tree: Tree; readonly sessions: ReadonlyMap<bigint, number> },
+    figures?: ProcessFigures,
+  ): Server {
+    const applier = applierOf(config, world, STANDALONE_SID, state.tree, state.sessions);
+    const server = new Server(config, world, {
+      storage,
+      applier,
+      makeReplica: (self) =>
+        standaloneReplica(applier, {
+          clock: world.clock,
+          log: self,
+          prepare: self.prepareOptions(),
+          onTurnEnd: () => {
+            self.onTurnEnd();
+          },
+        }),
+      ...(figures === undefined ? {} : { figures }),
+    });
+    server.restorer = (restore) => server.#restoreAlone(restore);
+    return server;
   }
 
   /** Serves nobody yet: `serve`. */
@@ -227,6 +227,18 @@ export class Server {
       clock,
       logger,
     );
+    this.#expiry = new SessionExpiry({
+      clock,
+      logger,
+      metrics: this.metrics,
+      port: this.port,
+      replica: this.replica,
+      sessions: this.sessions,
+      tickTimeMs: () => this.config.tickTimeMs,
+      end: (session) => {
+        this.expireSession(session);
+      },
+    });
     this.#pauses = config.pauseMonitorEnabled
       ? new PauseMonitor({ clock, logger, metrics: this.metrics, settings: config })
       : null;
@@ -238,7 +250,9 @@ export class Server {
         maxPerMinute: config.containerMaxPerMinute,
         maxNeverUsedIntervalMs: config.containerMaxNeverUsedIntervalMs,
       },
-      (path) => this.#deleteContainer(path),
+      (path) => {
+        deleteContainer(this.replica, path, clock.monotonicMs());
+      },
     );
   }
 
@@ -259,16 +273,13 @@ export class Server {
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    this.#tick?.cancel();
-    this.#collector.stop();
-    this.#pauses?.stop();
+    this.#stopTimers();
     await this.port.close();
     await this.replica.idle();
     // the log has everything: a snapshot half written is not worth waiting for
     this.#storage.abandonSnapshot();
     await this.snapshots.stop();
-    this.#applier.events = this.#applier.figures = null;
-    this.tree.listener = null;
+    this.#letGoOfState();
     if (this.#listener !== null) this.#storage.close();
   }
 
@@ -279,11 +290,8 @@ export class Server {
   async leave(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    this.#tick?.cancel();
-    this.#collector.stop();
-    this.#pauses?.stop();
-    this.#applier.events = this.#applier.figures = null;
-    this.tree.listener = null;
+    this.#stopTimers();
+    this.#letGoOfState();
     const closed = this.port.close();
     this.#storage.abandonSnapshot();
     await Promise.all([closed, this.snapshots.stop()]);
@@ -313,7 +321,7 @@ export class Server {
       this.#closeOrphans();
       this.#collector.start();
     }
-    this.#scheduleTick(this.world.clock.monotonicMs() + this.config.tickTimeMs / 2);
+    this.#expiry.start();
     this.#pauses?.start();
     this.snapshots.start();
   }
@@ -379,7 +387,7 @@ export class Server {
   }
 
   /** The log starts a new file, so that purging can let go of what the snapshot holds. */
-  async takeSnapshot(): Promise<{ readonly file: string; readonly bytes: number }> {
+  async takeSnapshot(): Promise<WrittenSnapshot> {
     this.#storage.rollLog();
     const living: [bigint, number][] = [];
     for (const session of this.sessions.all()) {
@@ -394,7 +402,66 @@ export class Server {
       });
     this.metrics.snapshotTimeMs.add(this.world.clock.monotonicMs() - startMs);
     this.lastSnapshot = { zxid: written.zxid, timeMs: this.world.clock.wallMs() };
+    this.#written = written;
     return written;
+  }
+
+  /** One that holds at least what is here now; null: the disk refused, and the log has said so. */
+  async snapshotNow(): Promise<WrittenSnapshot | null> {
+    const { snapshots } = this;
+    // what is being written began earlier
+    if (snapshots.isTaking) await snapshots.take();
+    const before = this.#written;
+    await snapshots.take();
+    return this.#written === before ? null : this.#written;
+  }
+
+  /** Somebody's snapshot begins to arrive. Throws DiskError. */
+  beginRestore(): Restore {
+    return this.#storage.beginRestore();
+  }
+
+  /** Another server of this process goes on with what was restored, and with this one's port. */
+  async #restoreAlone(restore: Restore): Promise<void> {
+    const { config, world } = this;
+    const last = (): bigint => zxidOfParts(this.tree.lastZxidHigh, this.tree.lastZxidLow);
+    // nobody else gives out zxids: no znode is from a later one
+    const zxid = await restore.prepare(restore.zxid > last() ? restore.zxid : last());
+    if (!this.isServing || last() >= zxid) throw new RestoreError('too much was written meanwhile');
+    await this.#makeRoom();
+    await this.#storage.installRestore(restore);
+    const next = Server.#alone(config, world, this.#storage, restore.prepared, this.process);
+    next.lastSnapshot = { zxid, timeMs: world.clock.wallMs() };
+    next.onSession = this.onSession;
+    next.onSuccessor = this.onSuccessor;
+    next.port.inherit(this.port);
+    next.#listener = this.#listener;
+    this.#listener = null;
+    this.onSuccessor?.(next);
+    next.serve();
+  }
+
+  /** All that was proposed is durable, and nobody is served any more; the port and the disk stay. */
+  async #makeRoom(): Promise<void> {
+    this.#isStopping = true;
+    this.#stopTimers();
+    this.port.leave();
+    await this.replica.idle();
+    this.#storage.abandonSnapshot();
+    await this.snapshots.stop();
+    this.#letGoOfState();
+  }
+
+  #stopTimers(): void {
+    this.#expiry.stop();
+    this.#collector.stop();
+    this.#pauses?.stop();
+  }
+
+  /** The tree and the sessions are somebody else's from here on. */
+  #letGoOfState(): void {
+    this.#applier.events = this.#applier.figures = null;
+    this.tree.listener = null;
   }
 
   #onDigestMismatch(zxidHigh: number, zxidLow: number): void {
@@ -412,48 +479,6 @@ export class Server {
     });
   }
 
-  /** Half a tick: late expiry costs clients' failover time, early expiry would be wrong. */
-  #scheduleTick(dueMs: number): void {
-    this.#tickDueMs = dueMs;
-    const { clock } = this.world;
-    this.#tick = clock.after(Math.max(0, dueMs - clock.monotonicMs()), () => this.#onTick());
-  }
-
-  #onTick(): void {
-    const { clock } = this.world;
-    const lateMs = clock.monotonicMs() - this.#tickDueMs;
-    // after a stall, what clients sent meanwhile is read before anybody is judged
-    if (lateMs > this.config.tickTimeMs / 2) {
-      clock.soon(() => clock.soon(() => this.#expire(lateMs)));
-    } else this.#expire(0);
-  }
-
-  #expire(lateMs: number): void {
-    if (this.#isStopping) return;
-    const { clock } = this.world;
-    const nowMs = clock.monotonicMs();
-    if (this.replica.ownsSessions) this.#expireSessions(this.sessions, nowMs, lateMs);
-    const local = this.replica.localSessions;
-    if (local !== null) this.#expireSessions(local.tracker, nowMs, lateMs);
-    this.port.closeSessionless(nowMs);
-    this.#scheduleTick(nowMs + this.config.tickTimeMs / 2);
-  }
-
-  #expireSessions(sessions: SessionTracker, nowMs: number, lateMs: number): void {
-    const { logger } = this.world;
-    sessions.expire(nowMs, lateMs, (session) => {
-      // its pings may lie unread because we do not read: that is not the client's silence
-      if (this.port.connectionOf(session.id)?.isHeldBack === true) return false;
-      logger.debug('session expired', {
-        session: formatSessionId(session.id),
-        timeoutMs: session.timeoutMs,
-      });
-      this.metrics.staleSessionsExpired.value++;
-      this.expireSession(session);
-      return true;
-    });
-  }
-
   /** Ephemerals whose session the log no longer knows go as their session's end would take them. */
   #closeOrphans(): void {
     for (const id of this.tree.sessionsWithEphemerals()) {
@@ -465,84 +490,4 @@ export class Server {
       this.expireSession(session);
     }
   }
-
-  #deleteContainer(path: string): void {
-    const { replica } = this;
-    const writer = new Writer(path.length + 16);
-    writer.writeString(path);
-    const request = replica.request;
-    request.op = OpCode.deleteContainer;
-    request.cxid = 0;
-    request.session = null;
-    request.sessionHigh = 0;
-    request.sessionLow = 0;
-    request.bytes = writer.bytes;
-    request.start = 0;
-    request.end = writer.pos;
-    replica.submit(
-      new PendingWrite(null, OpCode.deleteContainer, 0, this.world.clock.monotonicMs()),
-    );
-  }
-}
-
-/** Throws StartError: one clear line. */
-export function openStorage(config: ServerConfig, world: ServerWorld): Storage {
-  return Storage.open({
-    disk: world.disk,
-    compression: world.compression,
-    clock: world.clock,
-    logger: world.logger,
-    snapDir: config.dataDir,
-    logDir: config.dataLogDir,
-    preAllocBytes: config.preAllocBytes,
-    txnLogSizeLimitBytes: config.txnLogSizeLimitBytes,
-    forceSync: config.forceSync,
-    fsyncWarningMs: config.fsyncWarningThresholdMs,
-    snapshotCompression: config.snapshotCompression,
-    snapRetainCount: config.autopurgeSnapRetainCount,
-    autoCreateDirectories: config.dataDirAutoCreate,
-    trustEmptySnapshot: config.snapshotTrustEmpty,
-    autoCreateDb: config.dbAutoCreate,
-    serializeLastProcessedZxid: config.serializeLastProcessedZxidEnabled,
-    treeOptions: treeOptionsOf(config),
-    onFatal: (error: Error) => world.onFatal(error),
-  });
-}
-
-export function treeOptionsOf(config: ServerConfig): TreeOptions {
-  return {
-    digestEnabled: config.digestEnabled,
-    emulate353Ttl: config.emulate353TtlNodes,
-    extendedTypes: config.extendedTypesEnabled,
-  };
-}
-
-/** State as recovered, with every session's timeout beginning now. */
-export function applierOf(
-  config: ServerConfig,
-  world: ServerWorld,
-  serverId: number,
-  tree: Tree,
-  living: ReadonlyMap<bigint, number>,
-): Applier {
-  const { clock } = world;
-  const sessions = sessionTrackerOf(config, world, serverId);
-  const nowMs = clock.monotonicMs();
-  for (const [id, timeoutMs] of living) {
-    sessions.track(id, timeoutMs, nowMs).isEstablished = true;
-  }
-  return new Applier(tree, sessions, () => clock.monotonicMs());
-}
-
-function sessionTrackerOf(
-  config: ServerConfig,
-  world: ServerWorld,
-  serverId: number,
-): SessionTracker {
-  return new SessionTracker({
-    tickTimeMs: config.tickTimeMs,
-    serverId,
-    wallMs: world.clock.wallMs(),
-    endedKept: config.ensemble.localSessionsEnabled ? ENDED_KEPT : 0,
-  });
 }

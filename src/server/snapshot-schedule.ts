@@ -94,6 +94,11 @@ export class SnapshotSchedule {
     return this.#txnCount >= countDue && this.#logBytes >= bytesDue;
   }
 
+  /** One is being taken. */
+  get isTaking(): boolean {
+    return this.#running !== null;
+  }
+
   /** Takes one now, or joins the one being taken. */
   take(): Promise<void> {
     this.#running ??= this.#take().finally(() => {

@@ -8,7 +8,7 @@
  */
 import { assert } from '../base/assert.js';
 import type { Clock } from '../ports/clock.js';
-import { DiskError, type Compression, type Disk } from '../ports/disk.js';
+import type { Compression, Disk } from '../ports/disk.js';
 import type { Logger } from '../ports/logger.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
 import type { Zxid } from '../protocol/zxid.js';
@@ -20,7 +20,9 @@ import {
   probeDirectories,
   type Directories,
 } from './directories.js';
+import { bytesIn } from './directory-bytes.js';
 import { EpochFiles } from './epoch-files.js';
+import { Failure } from './failure.js';
 import { incomingName, install } from './install.js';
 import { LogCursor } from './log-cursor.js';
 import { LogWriter, type FsyncStats } from './log-writer.js';
@@ -34,6 +36,7 @@ import {
 } from './names.js';
 import { purge } from './purge.js';
 import { recover, type Recovered, type RecoveryProgress } from './recovery.js';
+import { Restore, type Prepared } from './restore.js';
 import { Snapshots } from './snapshots.js';
 import {
   installPace,
@@ -44,7 +47,7 @@ import {
   type SnapshotWriterParts,
   type WrittenSnapshot,
 } from './snapshot-writer.js';
-import { describeDiskError, exitCodes, StartError, startErrorOf } from './start-error.js';
+import { exitCodes, startErrorOf } from './start-error.js';
 import { truncateHistory, TruncateError } from './truncate.js';
 
 export interface StorageOptions {
@@ -90,8 +93,7 @@ export class Storage {
   readonly #cursors = new Set<LogCursor>();
   #epochFiles: EpochFiles | null = null;
   readonly #fsyncStats: FsyncStats = { count: 0, totalMs: 0, maxMs: 0, lastMs: 0, slowCount: 0 };
-  /** What `onFatal` was told; nothing is done any more then. */
-  #fatal: Error | null = null;
+  readonly #failure: Failure;
   #isClosed = false;
   /** What was logged before this process began, and when the last snapshot began. */
   #replayedBytes = 0;
@@ -121,6 +123,9 @@ export class Storage {
     this.#options = options;
     this.directories = directories;
     this.#lock = lock;
+    this.#failure = new Failure((error) => {
+      options.onFatal(error);
+    });
     this.#snapshots = new Snapshots({
       disk,
       compression,
@@ -182,7 +187,7 @@ export class Storage {
       await truncateHistory({ disk, clock, logger, snapshots, logDirectory }, toZxid);
     } catch (error) {
       if (error instanceof Error && !(error instanceof TruncateError)) {
-        this.#fail(error, 'Taking back the end of the history');
+        this.#failure.during(error, 'Taking back the end of the history');
       }
       throw error;
     }
@@ -198,23 +203,37 @@ export class Storage {
     tree: Tree,
     sessions: Iterable<readonly [bigint, number]>,
   ): Promise<WrittenSnapshot> {
-    const { disk, clock, logger, snapshotCompression } = this.#options;
-    const { snapshots: snapshotDirectory, logs: logDirectory } = this.directories;
     await this.#quiesce();
-    const name = snapshotName(zxidOf(tree), snapshotCompression);
-    const incoming = join(snapshotDirectory, incomingName(name));
-    const pace = installPace(clock);
-    const { zxid, bytes } = await writeSnapshotAs(
-      this.#snapshotParts,
-      incoming,
-      tree,
-      sessions,
-      pace,
-    );
+    const parts = this.#snapshotParts;
+    const name = snapshotName(zxidOf(tree), parts.snapshotCompression);
+    const incoming = join(parts.directory, incomingName(name));
+    const pace = installPace(parts.clock);
+    const { zxid, bytes } = await writeSnapshotAs(parts, incoming, tree, sessions, pace);
+    return await this.#install({ name, zxid, bytes });
+  }
+
+  /** Somebody's snapshot begins to arrive, to take the place of everything here. Throws DiskError. */
+  beginRestore(): Restore {
+    return new Restore({ ...this.#snapshotParts, treeOptions: this.#options.treeOptions });
+  }
+
+  /** As `installSnapshot`, of what was prepared: quick, and an error is fatal. */
+  async installRestore({ prepared }: Restore): Promise<WrittenSnapshot> {
+    await this.#quiesce();
+    return await this.#install(prepared);
+  }
+
+  async #install({
+    name,
+    zxid,
+    bytes,
+  }: Omit<Prepared, 'tree' | 'sessions'>): Promise<WrittenSnapshot> {
+    const { disk, logger } = this.#options;
+    const { snapshots: snapshotDirectory, logs: logDirectory } = this.directories;
     try {
       await install({ disk, logger, snapshotDirectory, logDirectory }, name);
     } catch (error) {
-      if (error instanceof Error) this.#fail(error, "Installing the leader's snapshot");
+      if (error instanceof Error) this.#failure.during(error, "Installing the leader's snapshot");
       throw error;
     }
     const written = { file: join(snapshotDirectory, name), zxid, bytes };
@@ -263,7 +282,7 @@ export class Storage {
       directory: this.directories.snapshots,
       logger,
       onFatal: (error) => {
-        this.#end(error);
+        this.#failure.end(error);
       },
     });
     return this.#epochFiles;
@@ -350,9 +369,10 @@ export class Storage {
 
   /** Bytes of the files in each of the directories. */
   sizes(): { readonly logBytes: number; readonly snapshotBytes: number } {
+    const { disk } = this.#options;
     return {
-      logBytes: this.#bytesIn(this.directories.logs, 'log.'),
-      snapshotBytes: this.#bytesIn(this.directories.snapshots, 'snapshot.'),
+      logBytes: bytesIn(disk, this.directories.logs, 'log.'),
+      snapshotBytes: bytesIn(disk, this.directories.snapshots, 'snapshot.'),
     };
   }
 
@@ -393,20 +413,16 @@ export class Storage {
       log.close();
     }
     await Promise.allSettled(this.#background);
-    if (this.#fatal !== null) throw this.#fatal;
+    this.#failure.throwIfAny();
   }
 
   /** After `last`, in a log of its own. */
   #beginWriting(last: Zxid, replayedBytes: number): void {
     this.#replayedBytes = replayedBytes;
     this.#bytesAtSnapshot = 0;
-    this.#log = this.#newLog(last < 0n ? 0n : last);
-  }
-
-  #newLog(last: Zxid): LogWriter {
     const { disk, clock, logger, preAllocBytes, txnLogSizeLimitBytes } = this.#options;
     const { forceSync, fsyncWarningMs } = this.#options;
-    return new LogWriter(
+    this.#log = new LogWriter(
       {
         disk,
         clock,
@@ -418,10 +434,10 @@ export class Storage {
         fsyncWarningMs,
         fsyncStats: this.#fsyncStats,
         onFatal: (error) => {
-          this.#fail(error);
+          this.#failure.during(error);
         },
       },
-      last,
+      last < 0n ? 0n : last,
     );
   }
 
@@ -434,23 +450,9 @@ export class Storage {
       await this.#options.disk.syncDirectory(directory);
     } catch (error) {
       const isShared = directory === this.directories.logs || this.#epochFiles !== null;
-      if (isShared && error instanceof Error) this.#fail(error);
+      if (isShared && error instanceof Error) this.#failure.during(error);
       throw error;
     }
-  }
-
-  #fail(error: Error, doing = 'Writing the transaction log'): void {
-    const line =
-      error instanceof DiskError
-        ? `${doing} failed: ${error.path}: ${describeDiskError(error)}`
-        : `${doing} failed: ${error.message}`;
-    this.#end(new StartError(line, exitCodes.unexpected, { cause: error }));
-  }
-
-  #end(error: Error): void {
-    if (this.#fatal !== null) return;
-    this.#fatal = error;
-    this.#options.onFatal(error);
   }
 
   async #writeFirstSnapshot(tree: Tree, sessions: ReadonlyMap<bigint, number>): Promise<void> {
@@ -492,14 +494,5 @@ export class Storage {
     const name = baseNameOf(file);
     const parsed = parseSnapshotName(name);
     if (parsed !== null) this.#snapshots.markValid({ name, path: file, ...parsed });
-  }
-
-  #bytesIn(directory: string, prefix: string): number {
-    const { disk } = this.#options;
-    let bytes = 0;
-    for (const { name, isDirectory } of disk.listNow(directory)) {
-      if (!isDirectory && name.startsWith(prefix)) bytes += disk.sizeNow(`${directory}/${name}`);
-    }
-    return bytes;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The commands of Apache's AdminServer that need no authorisation: their names and aliases, their
  * answers' fields in Apache's order. Every answer ends with `command` and `error`. The two that do
- * need authorisation (snapshot, restore) are known by name and say what is missing.
+ * need authorisation (snapshot, restore) are elsewhere (backup-commands.ts).
  *
  * Apache shows configuration and properties whole. Anyone who reaches the port reads them, so values
  * of keys that hold secrets are not shown here.
@@ -37,10 +37,12 @@ type Params = AdminRequest['params'];
 
 interface AdminCommand {
   readonly names: readonly [primary: string, ...aliases: string[]];
-  /** Null: it needs authorisation. `server` is null while nobody is served. */
-  readonly run:
-    | ((view: ProcessView, server: ServerView | null, params: Params) => Iterable<Field> | null)
-    | null;
+  /** `server` is null while nobody is served; so is the answer of most commands then. */
+  readonly run: (
+    view: ProcessView,
+    server: ServerView | null,
+    params: Params,
+  ) => Iterable<Field> | null;
 }
 
 const commands: readonly AdminCommand[] = [
@@ -88,11 +90,9 @@ const commands: readonly AdminCommand[] = [
   command(['monitor', 'mntr'], monitorEntries),
   command(['observer_connection_stat_reset', 'orst'], resetObservers),
   command(['observers', 'obsr'], observers),
-  { names: ['restore', 'rest'], run: null },
   command(['ruok'], () => []),
   command(['server_stats', 'srvr'], serverStats),
   always(['set_trace_mask', 'stmk'], setTraceMask),
-  { names: ['snapshot', 'snap'], run: null },
   command(['stat_reset', 'srst'], (view) => {
     view.resetFigures();
     return [];
@@ -127,7 +127,11 @@ const byName: ReadonlyMap<string, AdminCommand> = new Map(
 );
 
 /** In alphabetical order: what the page at the command URL lists. */
-export const adminCommandNames: readonly string[] = commands.map((one) => one.names[0]).sort();
+export const adminCommandNames: readonly string[] = [
+  ...commands.map((one) => one.names[0]),
+  'restore',
+  'snapshot',
+].sort();
 
 export function runAdminCommand(
   name: string,
@@ -137,12 +141,6 @@ export function runAdminCommand(
   const found = byName.get(name);
   if (found === undefined) return failed(200, name, `Unknown command: ${name}`);
   const server = isServing(view) ? view : null;
-  if (found.run === null) {
-    if (server === null) return failed(200, name, notServing);
-    return request.authorization === null
-      ? failed(401, name, 'Auth info is missing for the command')
-      : failed(503, name, `${found.names[0]} over HTTP is not built yet`);
-  }
   if (request.method !== 'GET') return failed(405, name, `${found.names[0]} is asked with GET`);
   const fields = found.run(view, server, request.params);
   if (fields === null) return failed(200, name, notServing);

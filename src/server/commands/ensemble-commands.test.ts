@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseEnsembleServer } from '../config/ensemble-config.js';
 import { runAdminCommand } from './admin-commands.js';
 import { EnsembleFixture, memberFixture, membersText } from './ensemble.fixture.js';
 import { runFourLetterWord } from './four-letter-answers.js';
@@ -223,7 +224,45 @@ test('without a role only what concerns the process is answered', () => {
     command: 'zabstate',
     error: null,
   });
-  for (const name of ['monitor', 'leader', 'observers', 'snapshot']) {
+  for (const name of ['monitor', 'leader', 'observers']) {
     assert.match(String(admin(name, idle)['error']), /not currently serving/);
   }
+});
+
+test('mntr shows whom the autopilot has out, everywhere, and what it thinks where it leads', () => {
+  const autopilotLines = (view: FixtureView): string[] =>
+    word('mntr', view)
+      .split('\n')
+      .filter((line) => line.includes('autopilot'));
+  const leader = memberFixture('leader');
+  assert.deepEqual(autopilotLines(leader), []);
+  const { ensemble } = leader;
+  assert.ok(ensemble instanceof EnsembleFixture);
+  ensemble.autopilot = { deadMs: 60_000, state: 'watching' };
+  const line = 'server.5=10.0.0.5:2888:3888:participant;10.0.0.5:2181';
+  const reading = parseEnsembleServer(5, line.slice('server.5='.length));
+  assert.ok(reading.ok);
+  const peer = {
+    sid: 5,
+    role: 'unknown',
+    election: null,
+    quorum: null,
+    zxid: null,
+    lag: null,
+  } as const;
+  const sinceMs = leader.clock.wallMs() - 5000;
+  const out = [{ sid: 5, server: reading.server, line, sinceMs, peer }];
+  ensemble.out = out;
+  const shown = [
+    'zk_autopilot_out_count\t1',
+    'zk_autopilot_out_5_ms\t5000',
+    `zk_autopilot_out_5_line\t${line}`,
+    'zk_autopilot_out_5_connected\t0',
+  ];
+  const own = ['zk_autopilot_dead_ms\t60000', 'zk_autopilot_state\twatching'];
+  assert.deepEqual(autopilotLines(leader), [...own, ...shown]);
+  const follower = memberFixture('follower');
+  assert.ok(follower.ensemble instanceof EnsembleFixture);
+  follower.ensemble.out = out;
+  assert.deepEqual(autopilotLines(follower), shown);
 });

@@ -3,6 +3,7 @@
  * who leads, who hears whom, and what a leader knows of those that learn from it. Like `view.ts` it
  * is all that both kinds of commands know, so they can be tested without an ensemble.
  */
+import type { EnsembleServer } from '../config/ensemble-config.js';
 import type { Members } from '../config/members.js';
 
 export interface EnsembleView {
@@ -28,6 +29,35 @@ export interface EnsembleView {
   readonly observerMasterSid: number | null;
   /** All other servers of the configuration, in the order of their numbers. */
   peers(): Iterable<PeerView>;
+  /** Of a leader that has one; null: this server does not lead, or has none. */
+  readonly autopilot: AutopilotView | null;
+  /** Hands leadership to that server; null: to the best. Settles when somebody leads again. */
+  handOver(to: number | null): Promise<HandOverAnswer>;
+  /** Servers that an autopilot has out of the configuration, in the order of their numbers. */
+  takenOut(): Iterable<TakenOutView>;
+}
+
+export type HandOverAnswer =
+  /** `gapMs`: from the last request that this server proposed until its clients were served again. */
+  | { readonly ok: true; readonly leader: number; readonly gapMs: number }
+  /** One sentence; nothing has changed, unless it says so. */
+  | { readonly ok: false; readonly reason: string };
+
+export interface AutopilotView {
+  readonly deadMs: number;
+  /** What it does, or what keeps it from doing something; for people. */
+  readonly state: string;
+}
+
+export interface TakenOutView {
+  readonly sid: number;
+  readonly server: EnsembleServer;
+  /** The same as in zoo.cfg, `server.N=…`: what it is let in again with. */
+  readonly line: string;
+  /** Wall clock. */
+  readonly sinceMs: number;
+  /** What is known of it now: it may be on its way back. */
+  readonly peer: PeerView;
 }
 
 export interface LeadingView {

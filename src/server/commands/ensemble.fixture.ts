@@ -1,6 +1,14 @@
 /** A member of an ensemble to ask in tests: three voters and an observer, in the role that is wanted. */
 import { readMembers, type Members } from '../config/members.js';
-import type { EnsembleView, LearnerView, LeadingView, PeerView } from './ensemble-view.js';
+import type {
+  AutopilotView,
+  EnsembleView,
+  HandOverAnswer,
+  LearnerView,
+  LeadingView,
+  PeerView,
+  TakenOutView,
+} from './ensemble-view.js';
 import { FixtureView } from './view.fixture.js';
 
 export const membersText = [
@@ -72,6 +80,19 @@ export class EnsembleFixture implements EnsembleView {
 
   observers(): Iterable<LearnerView> {
     return this.sid === 3 ? [observer] : [];
+  }
+
+  autopilot: AutopilotView | null = null;
+  out: readonly TakenOutView[] = [];
+
+  takenOut(): Iterable<TakenOutView> {
+    return this.out;
+  }
+
+  handOver(to: number | null): Promise<HandOverAnswer> {
+    if (this.leading === null) return Promise.resolve({ ok: false, reason: 'server 3 leads' });
+    if (to === 4) return Promise.resolve({ ok: false, reason: 'server 4 is an observer' });
+    return Promise.resolve({ ok: true, leader: to ?? 2, gapMs: 7.25 });
   }
 
   resetObservers(): void {

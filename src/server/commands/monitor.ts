@@ -27,7 +27,9 @@ export function* monitorEntries(
   yield* gauges(view);
   yield* quotaGauges(view);
   yield* view.metrics.entries();
-  if (view.ensemble !== null) yield* peerFigures(view, view.ensemble);
+  if (view.ensemble === null) return;
+  yield* peerFigures(view, view.ensemble);
+  yield* autopilotFigures(view, view.ensemble);
 }
 
 /** The step of the protocol in which a member serves clients; in the others it answers nothing. */
@@ -65,6 +67,27 @@ function* peerFigures(
       yield [`${name}_${port}_connected_ms`, Math.trunc(nowMs - hearing.sinceMs)];
       yield [`${name}_${port}_heard_ms`, Math.trunc(nowMs - hearing.heardMs)];
     }
+  }
+}
+
+/** Whom the autopilot has out, and what it thinks where it leads; nothing where there is none. */
+function* autopilotFigures(
+  { clock }: ServerView,
+  ensemble: EnsembleView,
+): Generator<readonly [string, MetricEntry[1] | string]> {
+  const { autopilot } = ensemble;
+  if (autopilot !== null) {
+    yield ['autopilot_dead_ms', autopilot.deadMs];
+    yield ['autopilot_state', autopilot.state];
+  }
+  const out = [...ensemble.takenOut()];
+  if (autopilot !== null || out.length > 0) yield ['autopilot_out_count', out.length];
+  const nowMs = clock.wallMs();
+  for (const { sid, line, sinceMs, peer } of out) {
+    const name = `autopilot_out_${sid}`;
+    yield [`${name}_ms`, Math.max(0, Math.trunc(nowMs - sinceMs))];
+    yield [`${name}_line`, line];
+    yield [`${name}_connected`, peer.quorum === null ? 0 : 1];
   }
 }
 

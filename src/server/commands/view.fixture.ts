@@ -3,6 +3,7 @@
  * (test/fixtures/four-letter): idle, or busy with one session that has two ephemerals and watches,
  * one connection without a session, the one that sends the word itself, and a quota.
  */
+import { DiskError } from '../../ports/disk.js';
 import { configOf } from '../config/config.js';
 import type { ServerConfig } from '../config/config.js';
 import { ServerMetrics } from '../metrics.js';
@@ -184,6 +185,25 @@ export class FixtureView implements ServerView {
       ['host.name', 'localhost'],
       ['os.name', 'Linux'],
     ];
+  }
+
+  permits(scheme: string, shown: Uint8Array): boolean | null {
+    const text = new TextDecoder().decode(shown);
+    return scheme === 'digest' ? text === 'super:secret' : scheme === 'ip' ? false : null;
+  }
+
+  takeSnapshot(): Promise<{ file: string; zxid: bigint; bytes: number } | null> {
+    this.done.push('takeSnapshot');
+    return Promise.resolve({ file: '/data/version-2/snapshot.64', zxid: 0x64n, bytes: 1234 });
+  }
+
+  beginRestore(): never {
+    throw new DiskError('ENOSPC', '/data/version-2', 'no room');
+  }
+
+  restore(): Promise<void> {
+    this.done.push('restore');
+    return Promise.resolve();
   }
 
   resetFigures(): void {

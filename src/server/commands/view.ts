@@ -9,6 +9,8 @@
  * not throw. One step of it is short.
  */
 import type { Clock } from '../../ports/clock.js';
+import type { Restore } from '../../storage/restore.js';
+import type { WrittenSnapshot } from '../../storage/snapshot-writer.js';
 import type { ServerConfig } from '../config/config.js';
 import type { ServerMetrics } from '../metrics.js';
 import type { EnsembleView } from './ensemble-view.js';
@@ -62,6 +64,19 @@ export interface ServerView extends ProcessView {
   lastSnapshot(): { readonly zxid: bigint; readonly timeMs: number } | null;
   /** Bytes of the files in version-2 of dataDir and of dataLogDir. */
   directorySizes(): { readonly dataDirBytes: number; readonly dataLogDirBytes: number };
+
+  /**
+   * Whether who shows this has these permissions of a znode; null: it proves nothing. The scheme `ip`
+   * shows an address.
+   */
+  permits(scheme: string, shown: Uint8Array, path: string, perms: number): boolean | null;
+
+  /** Of what is here now, or a little later; null: the disk refused. */
+  takeSnapshot(): Promise<WrittenSnapshot | null>;
+  /** A snapshot begins to arrive. Throws DiskError. */
+  beginRestore(): Restore;
+  /** What has arrived takes the place of everything here. Rejects with a RestoreError. */
+  restore(restore: Restore): Promise<void>;
 
   resetFigures(): void;
   resetConnectionFigures(): void;

@@ -116,6 +116,8 @@ export const settings = {
   leaderSilenceMs: long('leader.silenceMs', 0, { min: 0 }),
   /** Leadership goes on to the next server after so long; 0: it stays. Zabra's own. */
   leaderRotationMs: long('leader.rotationMs', 0, { min: 0 }),
+  /** A voter that stayed away so long is taken out until it returns; 0: it stays. Zabra's own. */
+  autopilotDeadMs: long('autopilot.deadMs', 0, { min: 0 }),
   /** Committed transactions kept in memory. */
   commitLogCount: integer('commitLogCount', 500, { raisedTo: 500 }),
   /** Logs larger than this part of the snapshot are not sent instead of it. */
