@@ -78,7 +78,8 @@ test('help lists the commands, help of a command tells it', async () => {
   const { code, out } = await run([]);
   assert.equal(code, 0);
   assert.ok(out.startsWith(`zabra ${shortVersion}\n`));
-  for (const name of ['up', 'init', 'server', 'word', 'purge', 'recover', 'version']) {
+  const names = ['up', 'init', 'server', 'join', 'leave', 'handover', 'word', 'purge', 'recover'];
+  for (const name of [...names, 'version']) {
     assert.match(out, new RegExp(`^ {2}${name} `, 'm'));
     assert.match((await run(['help', name])).out, new RegExp(`^zabra ${name}`));
     assert.match((await run([name, '--help'])).out, new RegExp(`^zabra ${name}`));
@@ -114,7 +115,17 @@ test('the commands that the documents and the help show are there, with those op
       if (match?.[1] !== undefined) shown.push(match[1].trim());
     }
   }
-  for (const name of ['up', 'init', 'server', 'word', 'purge', 'recover']) {
+  for (const name of [
+    'up',
+    'init',
+    'server',
+    'join',
+    'leave',
+    'handover',
+    'word',
+    'purge',
+    'recover',
+  ]) {
     const { out } = await run(['help', name]);
     const examples = [...out.matchAll(/^ {2}zabra (.*)$/gm)].map(([, command = '']) => command);
     assert.ok(examples.length > 0, `help ${name} has an example`);

@@ -102,6 +102,8 @@ function zooCfg(layout: Layout, server: PlannedServer): string {
     '# Without its data a server waits for that of the others; `initialize` is for the first start.',
     'db.autocreate=false',
     'autopurge.purgeInterval=1',
+    '# For `zabra join` and `leave`; who may is up to the ACL of /zookeeper/config.',
+    'reconfigEnabled=true',
     '4lw.commands.whitelist=srvr, ruok, mntr',
     '# Without authorisation: for this host alone.',
     `admin.serverAddress=${isLocal ? server.host : '127.0.0.1'}`,

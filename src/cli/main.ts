@@ -1,7 +1,10 @@
 /** The command line: finds the command, and turns what happens into lines and an exit code. */
 import { builtOn, compatibleVersion, packageVersion, shortVersion } from '../server/version.js';
 import { UnknownArgumentError, UsageError } from './arguments.js';
+import { handoverUsage, runHandoverCommand } from './handover-command.js';
 import { initUsage, runInitCommand } from './init-command.js';
+import { joinUsage, runJoinCommand } from './join-command.js';
+import { leaveUsage, runLeaveCommand } from './leave-command.js';
 import { logUsage, runLogCommand } from './log-command.js';
 import { purgeUsage, runPurgeCommand } from './purge-command.js';
 import { recoverUsage, runRecoverCommand } from './recover-command.js';
@@ -23,6 +26,12 @@ const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['up', { summary: 'three servers on this machine', usage: upUsage, run: runUpCommand }],
   ['init', { summary: 'what several hosts need', usage: initUsage, run: runInitCommand }],
   ['server', { summary: 'one server by zoo.cfg', usage: serverUsage, run: runServerCommand }],
+  ['join', { summary: 'a new server into an ensemble', usage: joinUsage, run: runJoinCommand }],
+  ['leave', { summary: 'a server out of its ensemble', usage: leaveUsage, run: runLeaveCommand }],
+  [
+    'handover',
+    { summary: 'another server is to lead', usage: handoverUsage, run: runHandoverCommand },
+  ],
   ['word', { summary: 'ask a server a four-letter word', usage: wordUsage, run: runWordCommand }],
   ['log', { summary: 'print, mend or cut a transaction log', usage: logUsage, run: runLogCommand }],
   ['snapshot', { summary: 'print a snapshot', usage: snapshotUsage, run: runSnapshotCommand }],

@@ -7,14 +7,19 @@
  * pieces with a turn of the event loop between them: a monitor that asks for a million watches must
  * not stop the clients. A port that is taken is no reason not to serve clients.
  */
+import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from '../ports/logger.js';
 import { adminCommandNames, runAdminCommand } from '../server/commands/admin-commands.js';
+import { BackupCommands } from '../server/commands/backup-commands.js';
+import { runChangingCommand } from '../server/commands/changing-commands.js';
 import { writeJson } from '../server/commands/json.js';
 import type { ServerConfig } from '../server/config/config.js';
 import type { ProcessView } from '../server/commands/view.js';
+import { nodeClock } from './clock.js';
 
 export interface AdminServer {
   readonly port: number;
@@ -38,8 +43,9 @@ export async function startAdminServer(
   logger: Logger,
 ): Promise<AdminServer | null> {
   const { adminServerAddress: host, adminServerPort: port, adminIdleTimeoutMs } = config;
+  const backups = new BackupCommands(nodeClock, logger);
   const server = createServer({ maxHeaderSize: headerBytesMax }, (request, response) => {
-    answer(request, response, viewNow()).catch((error: unknown) => {
+    answer(request, response, viewNow(), backups).catch((error: unknown) => {
       logger.warn('an admin command failed', { reason: String(error), url: request.url ?? '' });
       response.destroy();
     });
@@ -47,7 +53,8 @@ export async function startAdminServer(
   server.maxConnections = connectionsMax;
   server.keepAliveTimeout = adminIdleTimeoutMs;
   server.headersTimeout = adminIdleTimeoutMs;
-  server.requestTimeout = adminIdleTimeoutMs;
+  // a snapshot that is posted takes its time: only silence ends it
+  server.requestTimeout = 0;
   server.timeout = adminIdleTimeoutMs;
   try {
     await listen(server, host, port);
@@ -91,9 +98,10 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   view: ProcessView,
+  backups: BackupCommands,
 ): Promise<void> {
-  ignoreBody(request);
   const { method = 'GET' } = request;
+  if (method !== 'POST') ignoreBody(request);
   if (method === 'OPTIONS') {
     response.writeHead(200, { Allow: methods }).end();
     return;
@@ -112,15 +120,26 @@ async function answer(
     response.writeHead(404, { 'Content-Type': 'text/plain' }).end('not found\n');
     return;
   }
-  const { status, body } = runAdminCommand(
-    path.slice(root.length + 1),
-    {
-      method: method === 'POST' ? 'POST' : 'GET',
-      params,
-      authorization: request.headers.authorization ?? null,
-    },
-    view,
-  );
+  const name = path.slice(root.length + 1);
+  const asked = {
+    method: method === 'POST' ? 'POST' : 'GET',
+    params,
+    authorization: request.headers.authorization ?? null,
+    remoteAddress: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    body: request,
+  } as const;
+  const backup = await backups.run(name, asked, view);
+  // a body that was not wanted, or not to its end
+  if (method === 'POST') ignoreBody(request);
+  if (backup?.file !== undefined && method === 'GET') {
+    await sendFile(response, { ...backup.headers }, backup.file);
+    return;
+  }
+  const { status, body } =
+    backup ?? (await runChangingCommand(name, asked, view)) ?? runAdminCommand(name, asked, view);
+  for (const [header, value] of Object.entries(backup?.headers ?? {})) {
+    response.setHeader(header, value);
+  }
   response.writeHead(status, { 'Content-Type': 'application/json' });
   if (method === 'HEAD') response.end();
   else await send(response, writeJson(body));
@@ -151,6 +170,17 @@ function ignoreBody(request: IncomingMessage): void {
     bytes += chunk.length;
     if (bytes > ignoredBodyBytesMax) request.destroy();
   });
+}
+
+/** So much of it as there was when it was taken: piece by piece, as fast as the asker reads. */
+async function sendFile(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+  { path, bytes }: { readonly path: string; readonly bytes: number },
+): Promise<void> {
+  const content = createReadStream(path, { end: bytes - 1 });
+  response.writeHead(200, { ...headers, 'Content-Type': 'application/octet-stream' });
+  await pipeline(content, response);
 }
 
 async function send(response: ServerResponse, pieces: Iterable<string>): Promise<void> {

@@ -157,7 +157,9 @@ class NodeDiskFile implements DiskFile {
         done(diskError(error, this.path));
         return;
       }
+      const answered = this.#watchdog?.watch();
       fs.fdatasync(fd, (error) => {
+        answered?.();
         this.#freeFlushFds.push(fd);
         this.#placement.record(performance.now() - startedMs, false);
         done(error ? diskError(error, this.path) : null);

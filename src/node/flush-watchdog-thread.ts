@@ -1,6 +1,6 @@
 /** The thread of flush-watchdog.ts: it looks whether the same flush has been under way for too long. */
-import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
+import { endHung } from './hung-flush.js';
 
 const { serial, checkEveryMs, checks } = workerData as {
   readonly serial: Int32Array<SharedArrayBuffer>;
@@ -8,7 +8,6 @@ const { serial, checkEveryMs, checks } = workerData as {
   readonly checks: number;
 };
 const never = new Int32Array(new SharedArrayBuffer(4));
-const STDERR = 2;
 
 let seen = 0;
 let seenFor = 0;
@@ -19,11 +18,5 @@ for (;;) {
   seenFor = isFlushing && now === seen ? seenFor + 1 : 0;
   seen = now;
   if (seenFor < checks) continue;
-  const seconds = ((checkEveryMs * checks) / 1000).toFixed(1);
-  writeSync(
-    STDERR,
-    `stopping: the disk has not answered a flush of the transaction log for ${seconds} s ` +
-      '(fsync.hangLimitMs); look at the device of dataLogDir\n',
-  );
-  process.kill(process.pid, 'SIGKILL');
+  endHung(checkEveryMs * checks);
 }

@@ -37,3 +37,15 @@ test('flushes that come back, however many, and a busy loop between them do not'
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);`);
   assert.deepEqual(end, { signal: null, code: 0, said: '' });
 });
+
+test('of a flush elsewhere the loop sees itself that it does not come back', async () => {
+  const ended = await run(
+    'const dog = new FlushWatchdog(200); dog.watch(); setTimeout(() => {}, 5000);',
+  );
+  assert.equal(ended.signal, 'SIGKILL');
+  assert.match(ended.said, /has not answered a flush of the transaction log for 0\.2 s/);
+  const came = await run(
+    'const dog = new FlushWatchdog(200); dog.watch()(); setTimeout(() => {}, 500);',
+  );
+  assert.deepEqual(came, { signal: null, code: 0, said: '' });
+});

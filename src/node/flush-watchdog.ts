@@ -8,16 +8,19 @@
  * It costs a thread that sleeps, and two atomic stores a flush.
  */
 import { Worker } from 'node:worker_threads';
+import { endHung } from './hung-flush.js';
 
 const CHECKS_PER_LIMIT = 8;
 
 export class FlushWatchdog {
   /** Odd while a flush is under way. */
   readonly #serial = new Int32Array(new SharedArrayBuffer(4));
+  readonly #limitMs: number;
   #now = 0;
 
   /** `limitMs`: a flush that takes longer, by up to an eighth, is the process's last. */
   constructor(limitMs: number) {
+    this.#limitMs = limitMs;
     const worker = new Worker(new URL('./flush-watchdog-thread.js', import.meta.url), {
       name: 'flush-watchdog',
       execArgv: [],
@@ -29,6 +32,17 @@ export class FlushWatchdog {
       resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1 },
     });
     worker.unref();
+  }
+
+  /** Of a flush that runs elsewhere: there the loop can look itself. Returns what ends the watch. */
+  watch(): () => void {
+    const timer = setTimeout(() => {
+      endHung(this.#limitMs);
+    }, this.#limitMs);
+    timer.unref();
+    return () => {
+      clearTimeout(timer);
+    };
   }
 
   begin(): void {

@@ -1,6 +1,7 @@
 /** One server with all that belongs to it in a process of its own: the client port and admin HTTP. */
 import type { Logger } from '../ports/logger.js';
 import type { ServerConfig } from '../server/config/config.js';
+import { whyNoAutopilot } from '../server/ensemble/autopilot-lead.js';
 import { Member } from '../server/ensemble/member.js';
 import type { ConfigStore } from '../server/ensemble/membership.js';
 import { Server } from '../server/server.js';
@@ -29,12 +30,17 @@ export async function runServer(
   options: { readonly logger: Logger },
 ): Promise<RunningServer> {
   const { logger } = options;
-  const server = await Server.start(config, nodeWorld(logger, watchdogFor(config)));
+  let server = await Server.start(config, nodeWorld(logger, watchdogFor(config)));
+  server.onSuccessor = (next) => {
+    server = next;
+  };
   const admin = config.adminServerEnabled
     ? await startAdminServer(config, () => server.view, logger)
     : null;
   return {
-    server,
+    get server() {
+      return server;
+    },
     host: server.address.host,
     clientPort: server.address.port,
     async stop() {
@@ -63,6 +69,8 @@ export async function runMember(
     ...nodeWorld(logger, watchdogFor(config)),
     configStore: options.configStore ?? configStore,
   };
+  const why = whyNoAutopilot(config);
+  if (why !== null) logger.warn(why);
   const member = await Member.start(config, world);
   const admin = config.adminServerEnabled
     ? await startAdminServer(config, () => member.view, logger)

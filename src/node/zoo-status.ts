@@ -63,6 +63,11 @@ export interface ReplicaInfo {
   readonly connections: readonly PeerConnection[];
   /** Milliseconds since it was last heard on any of them; 0: itself; null: it is not connected. */
   readonly lastHeardMs: number | null;
+  /**
+   * Since when (wall clock, milliseconds) an autopilot has it out of the configuration, which it is let
+   * into again when it returns; null: it is a member.
+   */
+  readonly outSinceMs: number | null;
 }
 
 export type Running = RunningServer | RunningMember;
@@ -123,24 +128,36 @@ function deadlineMs(member: Member, lastHeartbeatMs: number | null): number | nu
   return member.electionDeadlineMs;
 }
 
-/** All servers of the configuration, in the order of their numbers. */
+/** All servers of the configuration, and those that are to return, in the order of their numbers. */
 export function replicasOf(running: Running, own: ServerStatus): ReplicaInfo[] {
   const { id, address, zxid } = own;
   const self = {
     ...{ id, address, zxid, role: stateOf(running) },
-    ...{ lag: 0, connections: [], lastHeardMs: 0 },
+    ...{ lag: 0, connections: [], lastHeardMs: 0, outSinceMs: null },
   };
   if (!('member' in running)) return [self];
   const { member } = running;
   const { servers } = member.configuration.members;
   const nowMs = member.world.clock.monotonicMs();
   const others = [...member.ensembleView.peers()].map((peer) =>
-    replicaOf(peer, addressOf(servers.get(peer.sid)), nowMs),
+    replicaOf(peer, { server: servers.get(peer.sid), nowMs, outSinceMs: null }),
   );
-  return [self, ...others].sort((one, other) => one.id - other.id);
+  const out = [...member.ensembleView.takenOut()].filter(({ sid }) => sid !== id);
+  const absent = out.map(({ peer, server, sinceMs: outSinceMs }) =>
+    replicaOf(peer, { server, nowMs, outSinceMs }),
+  );
+  return [self, ...others, ...absent].sort((one, other) => one.id - other.id);
 }
 
-function replicaOf(peer: PeerView, address: string, nowMs: number): ReplicaInfo {
+function replicaOf(
+  peer: PeerView,
+  given: {
+    readonly server: EnsembleServer | undefined;
+    readonly nowMs: number;
+    readonly outSinceMs: number | null;
+  },
+): ReplicaInfo {
+  const { server, nowMs, outSinceMs } = given;
   const connections: PeerConnection[] = [];
   for (const port of ['election', 'quorum'] as const) {
     const hearing = peer[port];
@@ -149,12 +166,13 @@ function replicaOf(peer: PeerView, address: string, nowMs: number): ReplicaInfo 
   const heard = connections.map(({ lastHeardMs }) => lastHeardMs);
   return {
     id: peer.sid,
-    address,
+    address: addressOf(server),
     role: peer.role,
     zxid: peer.zxid,
     lag: peer.lag,
     connections,
     lastHeardMs: heard.length === 0 ? null : Math.min(...heard),
+    outSinceMs,
   };
 }
 

@@ -24,6 +24,10 @@ export interface Finding {
   readonly problems: readonly string[];
   readonly znodes: number;
   readonly comparedDigests: number;
+  /** Of the problems: what was acknowledged and is not there. */
+  readonly lostCount: number;
+  /** Of the problems: ephemerals without a session, one on each server that shows it. */
+  readonly orphanCount: number;
 }
 
 export async function inspect(subject: Subject): Promise<Finding> {
@@ -31,12 +35,14 @@ export async function inspect(subject: Subject): Promise<Finding> {
   const problems = members.deaths.splice(0);
   const pictures = await settled(subject);
   const [first] = pictures;
-  if (first === undefined) return { problems, znodes: 0, comparedDigests: 0 };
+  if (first === undefined) throw new Error('an ensemble without servers');
   let comparedDigests = 0;
+  let [lostCount, orphanCount] = [0, 0];
   for (const [index, other] of pictures.entries()) {
     const sid = members.sids[index] ?? 0;
     for (const path of mayflies.leftIn(other.znodes)) {
       problems.push(`${path} is on server ${sid}, its session has ended`);
+      orphanCount++;
     }
     if (index === 0) continue;
     problems.push(...differences(first, other, `servers ${members.sids[0] ?? 0} and ${sid}`));
@@ -47,9 +53,12 @@ export async function inspect(subject: Subject): Promise<Finding> {
   for (const { ledger, ephemeral } of writers) {
     const number = Number(first.znodes.get(ledger.register)?.data ?? 'NaN');
     const found = byDirectory.get(ledger.directory) ?? new Map<string, string[]>();
+    const lostBefore = ledger.lostCount;
     problems.push(...ledger.check(found, number));
+    lostCount += ledger.lostCount - lostBefore;
     if (ephemeral !== null && !first.znodes.has(ephemeral)) {
       problems.push(`${ephemeral} is gone, and its session lives`);
+      lostCount++;
     }
   }
   const version = Number(/\bversion=(\d+)/.exec(first.znodes.get(contended.path)?.rest ?? '')?.[1]);
@@ -57,8 +66,9 @@ export async function inspect(subject: Subject): Promise<Finding> {
     if (made <= version) continue;
     problems.push(`${contended.path} is at ${version}, ${made} was made`);
     contended.versions.delete(made);
+    lostCount++;
   }
-  return { problems, znodes: first.znodes.size, comparedDigests };
+  return { problems, znodes: first.znodes.size, comparedDigests, lostCount, orphanCount };
 }
 
 /** Pictures of all servers, once the sessions that have ended are gone, or should be. */

@@ -27,6 +27,8 @@ export class Ledger {
   sentNumber = 0;
   doneNumber = 0;
   doneCount = 0;
+  /** Acknowledged, and found not to be: all that checks have told of. */
+  lostCount = 0;
   #entries: Entry[] = [];
   #deletable: Entry[] = [];
   #last = 0;
@@ -64,7 +66,9 @@ export class Ledger {
     for (const entry of this.#entries) {
       known.add(entry.payload);
       const problem = settle(entry, found.get(entry.payload) ?? []);
-      if (problem !== null) problems.push(problem);
+      if (problem === null) continue;
+      problems.push(problem);
+      if (problem.endsWith(' is lost')) this.lostCount++;
     }
     for (const [payload, paths] of found) {
       if (!known.has(payload)) {
@@ -73,6 +77,7 @@ export class Ledger {
     }
     if (registerHolds < this.doneNumber) {
       problems.push(`${this.register} holds ${registerHolds}, ${this.doneNumber} was acknowledged`);
+      this.lostCount++;
     }
     if (registerHolds > this.sentNumber) {
       problems.push(

@@ -10,7 +10,7 @@ import { fourLetterWord, type Address } from '../support/four-letter.js';
 import { steadyPort } from '../support/golden-peer/steady-port.js';
 import { temporaryDirectory } from '../support/machine.js';
 import { startOracle } from '../support/oracle.js';
-import type { ServerOptions, ServerProcess } from '../support/server-process.js';
+import type { Exit, ServerOptions, ServerProcess } from '../support/server-process.js';
 import { startZabra } from '../support/zabra-process.js';
 
 export type Kind = 'zabra' | 'apache';
@@ -42,6 +42,8 @@ export interface MembersOptions {
   readonly observers?: readonly number[];
   /** Of server 1, 2, …; without, all are on this machine's own address, on ports that are free. */
   readonly places?: readonly Place[];
+  /** How one of ours is started; without, as everybody starts it. */
+  readonly startOurs?: (sid: number, options: ServerOptions) => Promise<ServerProcess>;
 }
 
 interface Member {
@@ -97,6 +99,11 @@ export class Members {
     return this.#member(sid).address;
   }
 
+  /** 0 unless the configuration switches the AdminServer on; another one after each start. */
+  adminPortOf(sid: number): number {
+    return this.#running(sid).adminPort;
+  }
+
   kindOf(sid: number): Kind {
     return this.#member(sid).kind;
   }
@@ -115,8 +122,11 @@ export class Members {
       config: { ...shared, ...this.#options.config, ...this.#lines },
       properties: this.#options.properties ?? {},
     };
+    const { startOurs } = this.#options;
     const server =
-      member.kind === 'zabra' ? await startZabra(options) : await startOracle('3.9.5', options);
+      member.kind === 'apache'
+        ? await startOracle('3.9.5', options)
+        : await (startOurs?.(sid, options) ?? startZabra(options));
     member.server = server;
     member.isExpectedToEnd = false;
     void server.exited.then(({ code, signal }) => {
@@ -141,6 +151,35 @@ export class Members {
     member.server = null;
     this.#keepLog(sid, server);
     await server.dispose();
+  }
+
+  /** From here on its process may end by itself, and nobody is to wonder. */
+  mayEnd(sid: number): void {
+    const member = this.#member(sid);
+    member.isExpectedToEnd = true;
+    member.server?.willEnd();
+  }
+
+  /** How the process that may end has ended, and what it said; null: it has not. */
+  async untilEnded(sid: number, timeoutMs: number): Promise<(Exit & { said: string }) | null> {
+    const member = this.#member(sid);
+    const server = this.#running(sid);
+    const exit = await Promise.race([server.exited, sleep(timeoutMs, null, { ref: false })]);
+    if (exit === null) return null;
+    const said = server.log();
+    member.server = null;
+    this.#keepLog(sid, server);
+    await server.dispose();
+    return { ...exit, said };
+  }
+
+  /** What the process that runs has said so far. */
+  saidBy(sid: number): string {
+    return this.#running(sid).log();
+  }
+
+  dataDirOf(sid: number): string {
+    return this.#member(sid).dataDir;
   }
 
   /** The process stays where it is: it neither reads nor closes anything. */

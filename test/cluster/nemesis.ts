@@ -25,7 +25,7 @@ type Disturbance = (field: Field) => Promise<void>;
 const MISSED_MS = 6 * tickMs;
 
 async function load({ random }: Field): Promise<void> {
-  await sleep(random.between(100, 700));
+  await sleep(random.between(50, 400));
 }
 
 async function followersOf({ members }: Field): Promise<[leader: number, followers: number[]]> {

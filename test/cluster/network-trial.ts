@@ -3,39 +3,27 @@
  * holds, heals; then everything comes to rest and is looked at as after every other cluster test.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OpCode } from 'zabra/protocol';
 import { SeededRandom } from '../conformance/differential/random.js';
-import { body } from '../support/requests.js';
-import { inspect, type Subject } from './inspection.js';
-import { Mayflies } from './mayfly.js';
-import { Members, tickMs, type Kind } from './members.js';
+import type { CycleResult, CycleTrial } from './cycles.js';
+import { firstWrite } from './first-write.js';
+import { Members, type Kind } from './members.js';
 import { cuts } from './network-cuts.js';
 import { Fabric } from './network-fabric.js';
 import { Witness } from './network-witness.js';
-import { Session } from './session.js';
-import { Contended, Writer } from './writer.js';
+import { Population } from './population.js';
 
-const WRITERS = 4;
-const PROBE_PATH = '/ephemerals';
 /** While it is broken: syncLimit is 2 s, then there is an election. */
 const BROKEN_BOUND_MS = 10_000;
 /** After it has healed: connections that TCP gave up on by and by have to be made again. */
 const HEALED_BOUND_MS = 15_000;
 
-export interface CycleResult {
-  readonly problems: string[];
-  readonly shown: string;
-}
-
-export class Trial {
+export class Trial implements CycleTrial {
   readonly members: Members;
   readonly #fabric: Fabric;
   readonly #random: SeededRandom;
-  readonly #problems: string[] = [];
+  readonly problems: string[];
   readonly #witness: Witness;
-  readonly #writers: readonly Writer[];
-  readonly #mayflies: Mayflies;
-  readonly #subject: Subject;
+  readonly #population: Population;
 
   static async prepare(kinds: readonly Kind[], random: SeededRandom, seed: number): Promise<Trial> {
     const fabric = await Fabric.build(kinds.length);
@@ -47,57 +35,38 @@ export class Trial {
     this.#fabric = fabric;
     this.members = members;
     this.#random = random;
-    const witness = new Witness(members, this.#problems);
-    this.#witness = witness;
-    const contended = new Contended();
-    const world = {
-      servers: members.sids.map((sid) => members.addressOf(sid)),
-      random: new SeededRandom(seed + 1),
-      contended,
-      problems: this.#problems,
-      sessionTimeoutMs: 40_000,
-      acknowledged: (zxid: bigint, what: string) => {
-        witness.acknowledged(zxid, what);
-      },
+    const told = (zxid: bigint, what: string): void => {
+      this.#witness.acknowledged(zxid, what);
     };
-    this.#writers = Array.from({ length: WRITERS }, (_, index) => new Writer(index, seed, world));
-    this.#mayflies = new Mayflies(2 * tickMs, this.#problems);
-    this.#subject = { members, writers: this.#writers, contended, mayflies: this.#mayflies };
+    this.#population = new Population(members, new SeededRandom(seed + 1), seed, told);
+    this.problems = this.#population.problems;
+    this.#witness = new Witness(members, this.problems);
   }
 
   get acknowledged(): number {
-    return this.#writers.reduce((sum, { ledger }) => sum + ledger.doneCount, 0);
+    return this.#population.acknowledged;
   }
 
-  get epochs(): number {
-    return this.#witness.epochs;
+  summary(): string[] {
+    const { epochs } = this.#witness;
+    return [`${this.members.sids.length} servers, ${epochs} epochs`, this.#population.summary()];
   }
 
   async start(): Promise<void> {
     await this.members.startAll();
     await this.members.untilAllServe();
-    for (const writer of this.#writers) await writer.prepare();
+    await this.#population.prepare();
     void this.#witness.watch();
   }
 
   async cycle(name: string): Promise<CycleResult> {
-    const { members } = this;
-    const running = this.#writers.map((writer) => writer.run());
     const told: string[] = [];
-    try {
-      await this.#mayflies.hatch(members.sids.map((sid) => members.addressOf(sid)));
+    await this.#population.during(async () => {
       await sleep(this.#random.between(100, 400));
       await this.#breakAndHeal(name, told);
-      await this.#mayflies.end();
-      await sleep(50);
-    } finally {
-      for (const writer of this.#writers) writer.stop();
-      await Promise.all(running);
-    }
-    const { problems, znodes, comparedDigests } = await inspect(this.#subject);
-    told.push(`${this.acknowledged} acknowledged writes, ${znodes} znodes`);
-    told.push(`${comparedDigests} digests`);
-    return { problems: [...this.#problems.splice(0), ...problems], shown: told.join(', ') };
+    });
+    const { problems, shown } = await this.#population.look();
+    return { problems, shown: [...told, shown].join(', ') };
   }
 
   async #breakAndHeal(name: string, told: string[]): Promise<void> {
@@ -131,36 +100,20 @@ export class Trial {
 
   #judge(when: string, ms: number | null, boundMs: number, told: string[]): void {
     told.push(`${when}: ${ms === null ? 'not' : `${ms} ms`}`);
-    if (ms === null) this.#problems.push(`no service within ${boundMs} ms, ${when}`);
+    if (ms === null) this.problems.push(`no service within ${boundMs} ms, ${when}`);
   }
 
   /** How long it takes a new client until a write is acknowledged; null: longer than that. */
   async #firstWrite(sids: readonly number[], boundMs: number): Promise<number | null> {
-    const startMs = Date.now();
-    const session = new Session(4 * tickMs, this.#problems);
-    for (let tries = 0; Date.now() - startMs < boundMs; tries++) {
-      const address = this.members.addressOf(sids[tries % sids.length] ?? 1);
-      if ((await session.connect(address, 1000)) === 'connected') {
-        const reply = await session.ask(
-          OpCode.setData,
-          body.setData(PROBE_PATH, 'probe', -1),
-          1000,
-        );
-        if (reply?.err === 0) {
-          this.#witness.acknowledged(reply.zxid, 'probe');
-          await session.close();
-          return Date.now() - startMs;
-        }
-      }
-      await sleep(20);
-    }
-    session.drop();
-    return null;
+    const servers = sids.map((sid) => this.members.addressOf(sid));
+    return await firstWrite(servers, boundMs, this.problems, (zxid, what) => {
+      this.#witness.acknowledged(zxid, what);
+    });
   }
 
   async dispose(isToBeKept: boolean): Promise<void> {
     this.#witness.stop();
-    for (const { session } of this.#writers) session.drop();
+    this.#population.drop();
     await this.members.dispose(isToBeKept);
   }
 }

@@ -15,12 +15,11 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { SeededRandom } from '../conformance/differential/random.js';
 import { hasProgram, MissingError, runOrThrow } from '../support/machine.js';
+import { namesAmong, runCycles } from './cycles.js';
 import type { Kind } from './members.js';
 import { cuts } from './network-cuts.js';
 import { whatIsMissing } from './network-fabric.js';
 import { Trial } from './network-trial.js';
-
-const SHOWN = 10;
 
 interface Flags {
   readonly cycles: number;
@@ -43,12 +42,7 @@ function flagsOf(): Flags {
       inside: { type: 'boolean', default: false },
     },
   });
-  const known = Object.keys(cuts);
-  const only = values.only?.split(',') ?? known;
-  const unknown = only.filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
-    throw new Error(`no ${unknown.join(', ')}; there are: ${known.join(', ')}`);
-  }
+  const only = namesAmong(Object.keys(cuts), values.only);
   const servers = Number(values.servers);
   if (servers !== 3 && servers !== 5) throw new Error(`3 or 5 servers, not ${values.servers}`);
   const [cycles, seed] = [Number(values.cycles), Number(values.seed)];
@@ -131,30 +125,7 @@ async function inside(flags: Flags): Promise<number> {
     if (error instanceof MissingError) return skip(error.message, flags.cycles);
     throw error;
   }
-  const planned = plan(flags, random);
-  let passed = 0;
-  let failed = 0;
-  try {
-    await trial.start();
-    for (const [index, name] of planned.entries()) {
-      const { problems, shown } = await trial.cycle(name);
-      const cycle = `cycle ${index + 1} of ${planned.length}, seed ${seed}, ${name}`;
-      for (const problem of problems.slice(0, SHOWN)) console.log(`FAIL ${cycle}: ${problem}`);
-      if (problems.length === 0) passed++;
-      else failed++;
-      console.log(`${cycle}: ${shown}, ${problems.length} problems`);
-    }
-  } catch (error) {
-    failed++;
-    const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    console.log(`FAIL cycle ${passed + failed} of ${planned.length}, seed ${seed}: ${why}`);
-  } finally {
-    await trial.dispose(failed > 0);
-  }
-  console.log(`${servers} servers, ${trial.epochs} epochs, ${trial.acknowledged} writes`);
-  if (failed > 0) console.log(`what the servers left behind: ${trial.members.home}`);
-  console.log(`${passed} passed, ${failed} failed, 0 skipped`);
-  return failed === 0 ? 0 : 1;
+  return await runCycles(trial, plan(flags, random), seed);
 }
 
 const flags = flagsOf();

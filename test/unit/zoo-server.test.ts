@@ -221,7 +221,7 @@ test('a server joins, is a member after a start of its own, and leaves', async (
 
   const observer = make(5, 'growing', { peerType: 'observer' });
   await observer.join(one.connectString);
-  await observer.leaderElection();
+  while (observer.status().state !== 'observer') await once(observer, 'state');
   assert.equal(observer.status().state, 'observer');
   assert.equal(one.config.ensemble.servers.get(5)?.role, 'observer');
 });

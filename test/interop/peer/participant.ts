@@ -82,6 +82,7 @@ export class Participant {
           election.onNotification(from, notification, nodeClock.monotonicMs());
           participant.#soon();
         },
+        word: () => election.word,
         onConnected: (other) => {
           participant.told.push(`connected ${other}`);
           election.onConnected(other, nodeClock.monotonicMs());
