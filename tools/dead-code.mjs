@@ -21,7 +21,7 @@ const isRoot = (file) => {
     /^src\/[^/]+\.ts$|^src\/bin\/|^src\/cli\/main\.ts$|\.test\.ts$|^examples\/|\/main\.ts$/.test(
       path,
     ) ||
-    /^test\/cluster\/(ensemble|network|oracle)\.ts$/.test(path) ||
+    /^test\/cluster\/(autopilot|disks|ensemble|faulty-server|network|oracle)\.ts$/.test(path) ||
     /^test\/soak\.ts$|^test\/conformance\/(differential|cross-load)\.ts$/.test(path) ||
     /^bench\/(loop-probe|tree-memory)\.ts$/.test(path)
   );
