@@ -1,8 +1,9 @@
 /**
  * `npm run bench [-- rows] [--rounds N] [--seconds S] [--quick | --smoke]`: Apache ZooKeeper and
  * Zabra in turn under the same load, and what the machine does by itself in between. A full run of
- * every row writes docs/benchmarks.md; any other only shows its tables (and keeps them in
- * `.cache/bench`). A figure never fails the run; an error does.
+ * every row writes docs/benchmarks.md, one of every row of ensembles (`-- ens`)
+ * docs/benchmarks-ensembles.md; any other only shows its tables (and keeps them in `.cache/bench`). A
+ * figure never fails the run; an error does.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ import { Results, type Figures } from './results.js';
 import { withServer } from './server.js';
 import { runSteadyRows, warm } from './steady-rows.js';
 
-const reportFile = join(repositoryRoot, 'docs', 'benchmarks.md');
+const reports = { all: 'docs/benchmarks.md', ensemble: 'docs/benchmarks-ensembles.md' } as const;
 
 function say(line: string): void {
   console.log(line);
@@ -120,15 +121,20 @@ class Bench {
   }
 }
 
-/** Where the tables of this run go; only a whole run may touch the documentation. */
+/** Where the tables of this run go, in the repository; only what is whole may touch the documentation. */
 function destinationOf(options: BenchOptions, bench: Bench, peers: readonly Peer[]): string {
-  const isWhole =
-    options.scale.name === 'full' &&
-    options.scale.rounds >= reportRoundsMin &&
-    options.isEveryRow &&
+  const { rows, scale } = options;
+  const isPresentable =
+    scale.name === 'full' &&
+    scale.rounds >= reportRoundsMin &&
     peers.length === 2 &&
     bench.failures === 0;
-  return isWhole ? reportFile : join(benchDirectory, 'report.md');
+  const isOfEnsembles = matrix.every(
+    ({ id, group }) => group === 'machine' || rows.has(id) === (group === 'ensemble'),
+  );
+  if (isPresentable && options.isEveryRow) return reports.all;
+  if (isPresentable && isOfEnsembles) return reports.ensemble;
+  return '.cache/bench/report.md';
 }
 
 async function main(): Promise<number> {
@@ -165,7 +171,8 @@ async function main(): Promise<number> {
     missing,
   };
   say(`\n${renderTables(subject)}`);
-  const destination = destinationOf(options, bench, present);
+  const where = destinationOf(options, bench, present);
+  const destination = join(repositoryRoot, where);
   mkdirSync(join(repositoryRoot, 'docs'), { recursive: true });
   const existing = existsSync(destination) ? readFileSync(destination, 'utf8') : null;
   writeFileSync(destination, renderReport(subject, existing));
@@ -174,7 +181,6 @@ async function main(): Promise<number> {
     `${JSON.stringify(bench.results, null, 1)}\n`,
   );
   const minutes = ((Date.now() - started) / 60_000).toFixed(1);
-  const where = destination === reportFile ? 'docs/benchmarks.md' : '.cache/bench/report.md';
   say(`\n${minutes} min; tables in ${where}`);
   if (bench.failures > 0) say(`${bench.failures} failed; see ERROR above`);
   return bench.failures === 0 ? 0 : 1;

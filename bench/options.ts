@@ -98,7 +98,7 @@ const scales: Readonly<Record<Scale['name'], Scale>> = {
 };
 
 /** Rounds without which a median is not worth writing down. */
-export const reportRoundsMin = 5;
+export const reportRoundsMin = 3;
 
 export interface BenchOptions {
   readonly scale: Scale;

@@ -17,6 +17,15 @@ export class FlushWatchdog {
   readonly #serial = new Int32Array(new SharedArrayBuffer(4));
   readonly #limitMs: number;
   #now = 0;
+  /** Flushes under way that run elsewhere, and when the last of them answered, or the first began. */
+  #elsewhere = 0;
+  #answeredMs = 0;
+  /** Kept from flush to flush: none is set and taken back for each. */
+  #timer: NodeJS.Timeout | null = null;
+  readonly #answer = (): void => {
+    this.#elsewhere--;
+    this.#answeredMs = performance.now();
+  };
 
   /** `limitMs`: a flush that takes longer, by up to an eighth, is the process's last. */
   constructor(limitMs: number) {
@@ -34,15 +43,25 @@ export class FlushWatchdog {
     worker.unref();
   }
 
-  /** Of a flush that runs elsewhere: there the loop can look itself. Returns what ends the watch. */
+  /**
+   * Of a flush that runs elsewhere: there the loop can look itself. Returns what ends the watch. Of
+   * several at once one that answers speaks for the device.
+   */
   watch(): () => void {
-    const timer = setTimeout(() => {
-      endHung(this.#limitMs);
-    }, this.#limitMs);
-    timer.unref();
-    return () => {
-      clearTimeout(timer);
-    };
+    if (this.#elsewhere++ === 0) this.#answeredMs = performance.now();
+    if (this.#timer === null) this.#lookIn(this.#limitMs);
+    return this.#answer;
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      if (this.#elsewhere === 0) return;
+      const leftMs = this.#limitMs - (performance.now() - this.#answeredMs);
+      if (leftMs > 0) this.#lookIn(leftMs);
+      else endHung(this.#limitMs);
+    }, delayMs);
+    this.#timer.unref();
   }
 
   begin(): void {

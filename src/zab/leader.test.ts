@@ -160,4 +160,18 @@ test('a voter that has promised a later epoch gets one, instead of being left ou
   const [ready] = drain(leader);
   assert.match(ready?.stop ?? '', /has promised epoch 6/);
   assert.equal(leader.isServing, false);
+  assert.equal(leader.epochFloor, 6, 'the next one is above it');
+});
+
+test('an epoch that no election led to ends nothing: that file is damaged', () => {
+  const leader = newLeader([1, 2, 3]);
+  follow(leader, 7, 2);
+  leader.onLearnerInfo(9, { sid: 3, isObserver: false, acceptedEpoch: 0x7fffffff }, 0);
+  const readys = drain(leader);
+  assert.ok(readys.every(({ stop }) => stop === null));
+  assert.ok(leader.isServing);
+  assert.deepEqual(
+    [...leader.links()].map(({ sid }) => sid),
+    [2],
+  );
 });

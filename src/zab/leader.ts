@@ -53,6 +53,9 @@ export interface LeaderOptions {
   readonly nowMs: number;
 }
 
+/** Would-be leaders that nobody followed raise the epoch by one each; more is a damaged file. */
+const epochsAheadMax = 1000;
+
 type Phase = 'discovery' | 'promising' | 'promised' | 'synchronisation' | 'broadcast' | 'stopped';
 
 export class Leader {
@@ -72,6 +75,7 @@ export class Leader {
   #hasOwnAck = false;
 
   #seq = 0;
+  #epochFloor = 0;
   /** Proposals were acknowledged since the last look at what is committed. */
   #hasCounted = false;
   readonly #out = new Outbox();
@@ -142,12 +146,28 @@ export class Leader {
     const learner = new LearnerLink(link, info, nowMs);
     this.#links.add(learner);
     if (this.#phase === 'broadcast' && !info.isObserver && info.acceptedEpoch > this.#epoch) {
-      // it can follow in a later epoch only, and there would be none before this leader is lost
-      this.#end(`server ${info.sid} has promised epoch ${info.acceptedEpoch}`);
+      this.#makeWay(learner);
       return;
     }
     if (this.#phase === 'discovery') this.#tryEpoch();
     else if (this.#slowSeq === 0) this.#tellEpoch(learner);
+  }
+
+  /** It can follow in a later epoch only, and there would be none before this leader is lost. */
+  #makeWay(learner: LearnerLink): void {
+    const { sid, acceptedEpoch } = learner;
+    if (acceptedEpoch - this.#epoch > epochsAheadMax) {
+      // for a number out of nowhere the ensemble is not to be without a leader again and again
+      this.#links.drop(learner, `it has promised epoch ${acceptedEpoch}, which no election led to`);
+      return;
+    }
+    this.#epochFloor = acceptedEpoch;
+    this.#end(`server ${sid} has promised epoch ${acceptedEpoch}`);
+  }
+
+  /** A voter has promised this epoch: whatever this server leads next is to be above it; 0: nobody. */
+  get epochFloor(): number {
+    return this.#epochFloor;
   }
 
   /** `currentEpoch` -1: the learner had accepted this epoch before, perhaps from another leader. */

@@ -202,6 +202,10 @@ export class Leading implements Role, LinkEvents {
     return this.#designated ?? this.#leader.succession;
   }
 
+  get epochFloor(): number {
+    return this.#leader.epochFloor;
+  }
+
   get isHandingOver(): boolean {
     return this.#leader.isHandingOver;
   }

@@ -35,6 +35,7 @@ export class Learning implements Role, LinkEvents {
   readonly #learner: Learner;
   readonly #loop: ReadyLoop;
   readonly #configs: ConfigFollow;
+  readonly epochFloor = 0;
   /** The configuration that is in force now has this leader. */
   #designated: Succession | null = null;
   readonly #leaderSid: number;

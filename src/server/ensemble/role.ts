@@ -60,6 +60,8 @@ export interface Role {
   readonly isPersisting: boolean;
   /** Who leads after this, once the role has ended by hand-over. */
   readonly succession: Succession | null;
+  /** At its end: an epoch above which the next one must be; 0: none in particular. */
+  readonly epochFloor: number;
   /** Takes the first step; the role may be over before this returns. */
   begin(): void;
   tick(nowMs: number): void;

@@ -71,6 +71,8 @@ export class Roles {
   #ending: Promise<void> | null = null;
   #tickTimer: Timer | null = null;
   #lastLink = 0;
+  /** A voter has promised it: whatever this server leads is above it. */
+  #epochFloor = 0;
   /** The learning role that goes on with the same leader, from a snapshot; null: none does. */
   #wantsSnapshot: RoleName | null = null;
   /** What is to be installed once the role that was ended for it is over. */
@@ -311,6 +313,7 @@ export class Roles {
     this.#restoring = null;
     if (restore !== null) await history.restore(restore);
     this.#role = null;
+    this.#epochFloor = Math.max(this.#epochFloor, role.epochFloor);
     return role.succession;
   }
 
@@ -318,7 +321,8 @@ export class Roles {
 
   #newLeading(how: Entrance): Leading {
     const { elections, history, membership } = this.#parts;
-    const { acceptedEpoch, currentEpoch, hasHistory, isBeginning } = history;
+    const { currentEpoch, hasHistory, isBeginning } = history;
+    const acceptedEpoch = Math.max(history.acceptedEpoch, this.#epochFloor);
     return new Leading(this.#surroundings(), {
       ...{ ...how, acceptedEpoch, currentEpoch, hasHistory, isBeginning },
       nextLink: () => ++this.#lastLink,
