@@ -121,6 +121,8 @@ export class Elections implements ElectionPortEvents {
   pump(): void {
     this.#timer?.cancel();
     if (this.#isClosed) return;
+    // who is told something every millisecond sets the timer anew each time, and it would never come
+    if (this.deadlineMs === 0) this.#election.tick(this.#nowMs());
     for (const { to, notification } of this.#election.takeMessages()) {
       this.#parts.send(to, notification);
     }
