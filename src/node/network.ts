@@ -4,7 +4,7 @@
  * accepted connection that option is only reachable by building the socket around the accepted
  * handle; where that is not possible (another Node, another platform) the ordinary events serve,
  * slower and otherwise equal. What a handler is lent is never Node's Buffer: one shape of bytes for
- * all that reads, and cutting a piece off a Buffer costs three times as much.
+ * all that reads, and a piece of it is a plain array as well.
  */
 import net from 'node:net';
 import type { ListenOptions, Listener, Network, Socket, SocketHandler } from '../ports/network.js';

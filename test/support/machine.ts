@@ -53,6 +53,13 @@ export async function freePort(): Promise<number> {
   });
 }
 
+/** Different ones. */
+export async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) found.add(await freePort());
+  return [...found];
+}
+
 export function temporaryDirectory(purpose: string): string {
   return mkdtempSync(join(tmpdir(), `zabra-${purpose}-`));
 }

@@ -1,13 +1,13 @@
 /** The autopilot of a `ZooServer`: what it shows of who is out, and that whoever returns is in again. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OpCode } from 'zabra/protocol';
 import { ZooServer } from 'zabra/server';
+import { freePorts } from '../support/machine.js';
 
 const home = mkdtempSync(join(tmpdir(), 'zabra-autopilot-'));
 const members: ZooServer[] = [];
@@ -16,17 +16,6 @@ after(async () => {
   await Promise.all(members.map((member) => member.stop()));
   rmSync(home, { recursive: true, force: true });
 });
-
-async function freePorts(count: number): Promise<number[]> {
-  const probes = Array.from({ length: count }, () => createServer());
-  const found: number[] = [];
-  for (const probe of probes) {
-    await new Promise<void>((listening) => probe.listen(0, '127.0.0.1', listening));
-    found.push((probe.address() as AddressInfo).port);
-  }
-  for (const probe of probes) await new Promise((closed) => probe.close(closed));
-  return found;
-}
 
 async function until(what: string, isSo: () => boolean): Promise<void> {
   const endMs = performance.now() + 20_000;

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { OpCode } from 'zabra/protocol';
 import { ZooServer, type ServerStatus, type ZooServerOptions } from 'zabra/server';
+import { freePorts } from '../support/machine.js';
 
 const home = mkdtempSync(join(tmpdir(), 'zabra-zoo-server-'));
 const running = new Set<ZooServer>();
@@ -21,17 +21,6 @@ function make(id: number, place: string, options: ZooServerOptions = {}): ZooSer
   const server = new ZooServer({ id, dataDir, preAllocBytes: 65_536, tickTimeMs: 500, ...options });
   running.add(server);
   return server;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const probes = Array.from({ length: count }, () => createServer());
-  const found: number[] = [];
-  for (const probe of probes) {
-    await new Promise<void>((listening) => probe.listen(0, '127.0.0.1', listening));
-    found.push((probe.address() as AddressInfo).port);
-  }
-  for (const probe of probes) await new Promise((closed) => probe.close(closed));
-  return found;
 }
 
 async function three(place: string, options: ZooServerOptions = {}): Promise<ZooServer[]> {
