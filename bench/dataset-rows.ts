@@ -12,6 +12,7 @@ import type { Figures } from './results.js';
 import { withServer, type BenchServer, type StartOptions } from './server.js';
 import type { RowContext } from './steady-rows.js';
 import {
+  longestTurn,
   parseLoopTurns,
   parseTimeline,
   splitBySnapshots,
@@ -146,9 +147,10 @@ function reportUnderLoad(
   if (loopTurns !== null) {
     const turns = splitBySnapshots(parseLoopTurns(loopTurns), snapshots, warmMs);
     // stretches as short as those of the smoke run may hold no report of the probe
-    const longest = (some: typeof turns.before, key: string): Figures =>
-      some.length === 0 ? {} : { [key]: Math.max(...some.map((turn) => turn.longestMs)) };
-    loopFigures = { ...longest(turns.during, 'loopMs'), ...longest(turns.before, 'loopMsBefore') };
+    loopFigures = {
+      ...longestTurn(turns.during, 'loopMs'),
+      ...longestTurn(turns.before, 'loopMsBefore'),
+    };
   }
   const written = snapshots.filter((one) => one.fromMs >= warmMs);
   context.report('snapshot', {

@@ -12,6 +12,7 @@ import type { Loss } from './programs.js';
 import type { Figures } from './results.js';
 import type { RowContext } from './steady-rows.js';
 import {
+  longestTurn,
   parseLoopTurns,
   parseTimeline,
   splitBySnapshots,
@@ -165,9 +166,7 @@ function loopFigures(file: string, { joining, writesFromMs }: Joined): Figures {
     [joining],
     writesFromMs,
   );
-  const longest = (some: typeof turns.before, key: string): Figures =>
-    some.length === 0 ? {} : { [key]: Math.max(...some.map((turn) => turn.longestMs)) };
-  return { ...longest(turns.during, 'loopMs'), ...longest(turns.before, 'loopMsBefore') };
+  return { ...longestTurn(turns.during, 'loopMs'), ...longestTurn(turns.before, 'loopMsBefore') };
 }
 
 export async function joinFromEmpty(context: RowContext, ensemble: BenchEnsemble): Promise<void> {

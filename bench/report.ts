@@ -165,7 +165,7 @@ function method({ scale, machine, apacheTitle }: Subject): string[] {
     `- \`snapshot\`: the tree is loaded again with \`snapCount=${scale.snapCount}\`, then 64 ` +
       'connections create and delete in turn; latencies of creates in slices of 50 ms are laid over ' +
       'the times at which the snapshot file was begun and finished. The turn of the event loop is ' +
-      'told by a probe loaded into the process (up to 1 ms too much).',
+      'told by a probe loaded into the process (up to 2 ms too much), and so is how long its thread was ready in that turn and had no core.',
     ...ensembleMethod(scale),
     ...rows.map((row) => `- \`${row.id}\`: ${row.what}.`),
   ];

@@ -43,17 +43,29 @@ export function parseTimeline(text: string): Slice[] {
 /** The longest hold-up of the event loop in the tenth of a second that ended at `toMs`. */
 export interface LoopTurn extends Interval {
   readonly longestMs: number;
+  /** Of it: ready to run, without a core. */
+  readonly waitedMs: number;
+}
+
+/** The longest of these turns under `key`, and what it waited; nothing when there are none. */
+export function longestTurn(turns: readonly LoopTurn[], key: string): Record<string, number> {
+  let longest: LoopTurn | null = null;
+  for (const turn of turns) {
+    if (longest === null || turn.longestMs > longest.longestMs) longest = turn;
+  }
+  return longest === null ? {} : { [key]: longest.longestMs, [`${key}Waited`]: longest.waitedMs };
 }
 
 /** Reads what loop-probe.ts writes; a last line cut short is left out. */
 export function parseLoopTurns(text: string): LoopTurn[] {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line) => {
-    const [from = '', to = '', longest = ''] = line.split(' ');
+    const [from = '', to = '', longest = '', waited = ''] = line.split(' ');
     return {
       fromMs: numberOf(from, line),
       toMs: numberOf(to, line),
       longestMs: numberOf(longest, line),
+      waitedMs: numberOf(waited, line),
     };
   });
 }

@@ -35,6 +35,11 @@ export async function runWordCommand(argv: readonly string[], terminal: Terminal
   }
 }
 
+/** The connection stood, and nothing came. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+}
+
 /** Rejects when there is no answer. */
 export function askWord(
   word: string,
@@ -44,9 +49,19 @@ export function askWord(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
-    const socket = connect({ host, port }, () => socket.write(word));
+    let isConnected = false;
+    const socket = connect({ host, port }, () => {
+      isConnected = true;
+      socket.write(word);
+    });
     socket.setEncoding('utf8');
-    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`no answer in ${timeoutMs} ms`)));
+    socket.setTimeout(timeoutMs, () =>
+      socket.destroy(
+        isConnected
+          ? new NoAnswerError(`no answer in ${timeoutMs} ms`)
+          : new Error(`no connection in ${timeoutMs} ms`),
+      ),
+    );
     socket.on('data', (chunk: string) => (text += chunk));
     socket.on('error', reject);
     socket.on('end', () => {

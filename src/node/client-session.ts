@@ -111,10 +111,15 @@ export class ClientSession implements SocketHandler {
   // ------------------------------------------------------------------ the socket
 
   onData(bytes: Uint8Array, start: number, end: number): void {
-    this.#decoder.push(bytes, start, end, (frame, from, to) => {
-      this.#onFrame(new Reader().reset(frame, from, to));
-      return true;
-    });
+    try {
+      this.#decoder.push(bytes, start, end, (frame, from, to) => {
+        this.#onFrame(new Reader().reset(frame, from, to));
+        return true;
+      });
+    } catch (problem) {
+      const reason = problem instanceof Error ? problem.message : String(problem);
+      this.#end(`is no ZooKeeper server: ${reason}`);
+    }
   }
 
   onDrain(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   overlaps,
+  longestTurn,
   parseLoopTurns,
   parseTimeline,
   splitBySnapshots,
@@ -30,10 +31,16 @@ test('a timeline that was cut or is not one is refused', () => {
 });
 
 test('turns of the event loop: the last line counts only when it is whole', () => {
-  assert.deepEqual(parseLoopTurns('100 200 1.25\n200 300 7'), [
-    { fromMs: 100, toMs: 200, longestMs: 1.25 },
+  assert.deepEqual(parseLoopTurns('100 200 1.25 0.50\n200 300 7 0'), [
+    { fromMs: 100, toMs: 200, longestMs: 1.25, waitedMs: 0.5 },
   ]);
   assert.throws(() => parseLoopTurns('100 200\n'), /not a line/);
+});
+
+test('of the longest turn it is told how much of it was waiting', () => {
+  const turns = parseLoopTurns('100 200 3 2.5\n200 300 7 1\n300 400 5 4\n');
+  assert.deepEqual(longestTurn(turns, 'loopMs'), { loopMs: 7, loopMsWaited: 1 });
+  assert.deepEqual(longestTurn([], 'loopMs'), {});
 });
 
 test('intervals that only touch do not overlap', () => {
