@@ -7,7 +7,6 @@
  * A partition is between two cells: what one sends to the other is on its way until the partition
  * heals, and then it arrives, as it does when TCP sends again what was lost.
  */
-import { nodeClock } from '../node/clock.js';
 import { nodeNetwork } from '../node/network.js';
 import type { Clock, Timer } from '../ports/clock.js';
 import type { ListenOptions, Listener, Network, Socket, SocketHandler } from '../ports/network.js';
@@ -22,6 +21,7 @@ export class Wires {
   readonly #callers = new Map<number, number>();
   /** Of each member while there is a partition. */
   readonly #sides = new Map<number, number>();
+  readonly #delayMs = new Map<number, number>();
 
   constructor(sidOfPort: ReadonlyMap<number, number>) {
     this.#sidOfPort = sidOfPort;
@@ -52,6 +52,16 @@ export class Wires {
     this.#sides.clear();
   }
 
+  /** Whatever reaches these members arrives so much later; none of them named: any member. */
+  delay(byMs: number, sids: readonly number[]): void {
+    const all = [...this.#sidOfPort.values()];
+    for (const sid of sids.length === 0 ? all : sids) this.#delayMs.set(sid, byMs);
+  }
+
+  delayMsTo(sid: number): number {
+    return this.#delayMs.get(sid) ?? 0;
+  }
+
   isCut(one: number, other: number): boolean {
     return this.#sides.get(one) !== this.#sides.get(other);
   }
@@ -60,15 +70,17 @@ export class Wires {
 export class MemberCell {
   readonly sid: number;
   readonly wires: Wires;
+  readonly #time: Clock;
   readonly connections = new Set<CellConnection>();
   readonly #listeners = new Set<Listener>();
   readonly #timers = new Set<Timer>();
   readonly #waiting: Task[] = [];
   #state: 'running' | 'frozen' | 'ended' = 'running';
 
-  constructor(sid: number, wires: Wires) {
+  constructor(sid: number, wires: Wires, time: Clock) {
     this.sid = sid;
     this.wires = wires;
+    this.#time = time;
   }
 
   get state(): 'running' | 'frozen' | 'ended' {
@@ -107,11 +119,11 @@ export class MemberCell {
   }
 
   readonly clock: Clock = {
-    wallMs: () => nodeClock.wallMs(),
-    monotonicMs: () => nodeClock.monotonicMs(),
+    wallMs: () => this.#time.wallMs(),
+    monotonicMs: () => this.#time.monotonicMs(),
     after: (delayMs, run) => {
       let isCancelled = this.#state === 'ended';
-      const real = nodeClock.after(delayMs, () => {
+      const real = this.#time.after(delayMs, () => {
         this.#timers.delete(timer);
         this.run(() => {
           if (!isCancelled) run();
@@ -129,7 +141,7 @@ export class MemberCell {
       return timer;
     },
     soon: (run) => {
-      nodeClock.soon(() => {
+      this.#time.soon(() => {
         this.run(run);
       });
     },
@@ -194,13 +206,19 @@ export class MemberCell {
   }
 }
 
+interface Held {
+  /** By the member's clock. */
+  readonly dueMs: number;
+  readonly task: Task;
+}
+
 /** A connection of a member: the socket that it knows, and the handler that the network knows. */
 class CellConnection implements Socket, SocketHandler {
   readonly #cell: MemberCell;
   readonly #socket: Socket;
   readonly #peer: () => number | undefined;
   #handler: SocketHandler | null = null;
-  readonly #held: Task[] = [];
+  readonly #held: Held[] = [];
   #isPausedByMember = false;
   #isDelivering = false;
 
@@ -216,7 +234,7 @@ class CellConnection implements Socket, SocketHandler {
     cell.connections.add(this);
     if (cell.state === 'ended') this.sever();
     else if (cell.state === 'running') this.#handler = accept(this);
-    else this.#held.push(() => (this.#handler = accept(this)));
+    else this.#held.push({ dueMs: 0, task: () => (this.#handler = accept(this)) });
   }
 
   // ------------------------------------------------------------------ for the cell
@@ -225,9 +243,10 @@ class CellConnection implements Socket, SocketHandler {
     if (this.#isDelivering) return;
     this.#isDelivering = true;
     while (this.#isOpen) {
-      const task = this.#held.shift();
-      if (task === undefined) break;
-      task();
+      const [first] = this.#held;
+      if (first === undefined || first.dueMs > this.#cell.clock.monotonicMs()) break;
+      this.#held.shift();
+      first.task();
     }
     this.#isDelivering = false;
     if (this.#held.length === 0 && !this.#isPausedByMember) this.#socket.resume();
@@ -245,35 +264,45 @@ class CellConnection implements Socket, SocketHandler {
     return peer === undefined || !this.#cell.wires.isCut(this.#cell.sid, peer);
   }
 
-  #hold(task: Task): void {
+  get #isDirect(): boolean {
+    const isSlow = this.#cell.wires.delayMsTo(this.#cell.sid) > 0;
+    return !isSlow && this.#held.length === 0 && this.#isOpen;
+  }
+
+  /** Nothing of what comes may pass what came before it. */
+  #pass(task: Task): void {
+    if (this.#isDirect) {
+      task();
+      return;
+    }
+    const delayMs = this.#cell.wires.delayMsTo(this.#cell.sid);
     if (this.#cell.state === 'ended') return;
-    this.#held.push(task);
-    this.#socket.pause();
+    this.#held.push({ dueMs: this.#cell.clock.monotonicMs() + delayMs, task });
+    if (delayMs === 0) this.#socket.pause();
+    else this.#cell.clock.after(delayMs, () => this.deliver());
   }
 
   // ------------------------------------------------------------------ for the network
 
   onData(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#held.length === 0 && this.#isOpen) {
+    if (this.#isDirect) {
       this.#handler?.onData(bytes, start, end);
       return;
     }
+    // lent for this call alone
     const copy = bytes.slice(start, end);
-    this.#hold(() => this.#handler?.onData(copy, 0, copy.length));
+    this.#pass(() => this.#handler?.onData(copy, 0, copy.length));
   }
 
   onDrain(): void {
-    if (this.#held.length === 0 && this.#isOpen) this.#handler?.onDrain();
-    else this.#hold(() => this.#handler?.onDrain());
+    this.#pass(() => this.#handler?.onDrain());
   }
 
   onClose(error: Error | null): void {
-    const close = (): void => {
+    this.#pass(() => {
       this.#cell.connections.delete(this);
       this.#handler?.onClose(error);
-    };
-    if (this.#held.length === 0 && this.#isOpen) close();
-    else this.#hold(close);
+    });
   }
 
   // ------------------------------------------------------------------ for the member

@@ -4,6 +4,7 @@
  * (a server dies, stands still, cannot be reached by the others) happens when a test says so.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeClock } from '../node/clock.js';
 import { freePorts } from '../node/free-port.js';
 import { nodeWorld } from '../node/world.js';
 import { silentLogger, type Logger } from '../ports/logger.js';
@@ -13,11 +14,14 @@ import { settingNames, settings, type SettingValues } from '../server/config/set
 import { Member } from '../server/ensemble/member.js';
 import { SimDisk } from '../sim/disk.js';
 import { MemberCell, Wires } from './member-cell.js';
+import { TestClock } from './test-clock.js';
 
 export interface TestEnsembleOptions {
   /** Settings of zoo.cfg by their names here, e.g. `tickTimeMs`, the same for every server. */
   readonly settings?: Partial<SettingValues>;
   readonly logger?: Logger;
+  /** 'virtual': the servers' time stands still until `advance`; what waits for servers moves it. */
+  readonly time?: 'real' | 'virtual';
   /** For everything here that waits for servers; 30 seconds unless given. */
   readonly timeoutMs?: number;
 }
@@ -34,6 +38,8 @@ const host = '127.0.0.1';
 const sizeMax = 9;
 const defaultTimeoutMs = 30_000;
 const lookIntervalMs = 5;
+/** Of virtual time; a leader hands over before it goes. */
+const stopMs = 5000;
 /** Between elections of Zabra's servers and attempts of a busy test machine. */
 const startsTried = 3;
 
@@ -60,6 +66,7 @@ export class TestEnsemble {
   readonly #wires: Wires;
   readonly #logger: Logger;
   readonly #timeoutMs: number;
+  readonly #clock: TestClock | null;
 
   /** Resolves when all servers serve. */
   static async start(size: number, options: TestEnsembleOptions = {}): Promise<TestEnsemble> {
@@ -85,6 +92,7 @@ export class TestEnsemble {
   private constructor(ports: readonly number[], options: TestEnsembleOptions) {
     this.#logger = options.logger ?? silentLogger;
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+    this.#clock = options.time === 'virtual' ? new TestClock() : null;
     const size = ports.length / 3;
     const sidOfPort = new Map(ports.slice(size).map((port, index) => [port, (index % size) + 1]));
     this.#wires = new Wires(sidOfPort);
@@ -134,8 +142,17 @@ export class TestEnsemble {
         const states = this.servers.map(({ id, state }) => `${id} ${state}`).join(', ');
         throw new Error(`the ensemble does not serve after ${this.#timeoutMs} ms: ${states}`);
       }
-      await sleep(lookIntervalMs);
+      await this.#pass(lookIntervalMs);
     }
+  }
+
+  /**
+   * So much time goes by for all servers at once; what falls due in it happens in order. Only of an
+   * ensemble with virtual time.
+   */
+  async advance(byMs: number): Promise<void> {
+    if (this.#clock === null) throw new TypeError("start the ensemble with time: 'virtual'");
+    await this.#clock.advance(byMs);
   }
 
   /** Ends the server as a crash of its process would: what the disk's cache holds is all that stays. */
@@ -206,7 +223,43 @@ export class TestEnsemble {
     this.#deliver();
   }
 
+  /**
+   * Whatever reaches these servers, from each other and from clients, arrives so much later; all
+   * servers when none are named, 0 for no longer.
+   */
+  delay(byMs: number, ...ids: readonly number[]): void {
+    for (const id of ids) this.#seat(id);
+    this.#wires.delay(byMs, ids);
+  }
+
+  /** Cuts the connections of this server's clients, or of all clients; their sessions live on. */
+  dropConnections(id?: number): void {
+    const seats = id === undefined ? this.#seats : [this.#seat(id)];
+    for (const { process } of seats) {
+      for (const connection of [...(process?.member.server?.port.connections() ?? [])]) {
+        connection.destroy();
+      }
+    }
+  }
+
+  /** Ends the session as if its client had been silent for too long; false: there is none. */
+  expireSession(sessionId: bigint): boolean {
+    const { leader } = this;
+    const server = leader === null ? null : (this.#seat(leader).process?.member.server ?? null);
+    const session = server?.sessions.get(BigInt.asIntN(64, sessionId));
+    if (server === null || session === undefined || session.isClosing) return false;
+    server.expireSession(session);
+    return true;
+  }
+
   async stop(): Promise<void> {
+    const stopping = this.#stopAll();
+    // what they wait for may be due later than now
+    await this.#clock?.advance(stopMs);
+    await stopping;
+  }
+
+  async #stopAll(): Promise<void> {
     await Promise.all(
       this.#seats.map(async (seat) => {
         const { process } = seat;
@@ -225,6 +278,11 @@ export class TestEnsemble {
     await this.stop();
   }
 
+  async #pass(ms: number): Promise<void> {
+    if (this.#clock === null) await sleep(ms);
+    else await this.#clock.advance(ms);
+  }
+
   #seat(id: number): Seat {
     const seat = this.#seats[id - 1];
     if (seat === undefined) throw new TypeError(`there is no server ${id}`);
@@ -236,7 +294,7 @@ export class TestEnsemble {
   }
 
   async #launch(seat: Seat): Promise<void> {
-    const cell = new MemberCell(seat.id, this.#wires);
+    const cell = new MemberCell(seat.id, this.#wires, this.#clock ?? nodeClock);
     const world = {
       ...nodeWorld(this.#logger),
       ...{ clock: cell.clock, network: cell.network, disk: seat.disk },

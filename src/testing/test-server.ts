@@ -10,6 +10,7 @@ import { configOf } from '../server/config/config.js';
 import type { SettingValues } from '../server/config/settings.js';
 import { Server } from '../server/server.js';
 import { SimDisk } from '../sim/disk.js';
+import { TestClock } from './test-clock.js';
 
 export interface TestServerOptions {
   /** 0 (the default): any free one. */
@@ -19,13 +20,18 @@ export interface TestServerOptions {
   /** Settings of zoo.cfg by their names here, e.g. `tickTimeMs`. */
   readonly settings?: Partial<SettingValues>;
   readonly logger?: Logger;
+  /** 'virtual': the server's time stands still until `advance`. */
+  readonly time?: 'real' | 'virtual';
 }
 
 /** Small, so that a server costs little memory. */
 const PRE_ALLOC_BYTES = 64 * 1024;
+/** Of virtual time; servers stop sooner. */
+const STOP_MS = 1000;
 
 export class TestServer {
   readonly #server: Server;
+  readonly #clock: TestClock | null;
 
   static async start(options: TestServerOptions = {}): Promise<TestServer> {
     const world = nodeWorld(options.logger ?? silentLogger);
@@ -41,11 +47,14 @@ export class TestServer {
       dataDir: options.dataDir ?? '/zabra-data',
     });
     const disk = options.dataDir === undefined ? new SimDisk() : new NodeDisk();
-    return new TestServer(await Server.start(config, { ...world, disk }));
+    const clock = options.time === 'virtual' ? new TestClock() : null;
+    const parts = clock === null ? { ...world, disk } : { ...world, disk, clock };
+    return new TestServer(await Server.start(config, parts), clock);
   }
 
-  private constructor(server: Server) {
+  private constructor(server: Server, clock: TestClock | null) {
     this.#server = server;
+    this.#clock = clock;
   }
 
   get port(): number {
@@ -75,8 +84,20 @@ export class TestServer {
     for (const connection of [...this.#server.port.connections()]) connection.destroy();
   }
 
-  stop(): Promise<void> {
-    return this.#server.stop();
+  /**
+   * So much time goes by for the server at once; what falls due in it happens in order. Whoever has
+   * said nothing meanwhile has been silent for that long. Only of a server with virtual time.
+   */
+  async advance(byMs: number): Promise<void> {
+    if (this.#clock === null) throw new TypeError("start the server with time: 'virtual'");
+    await this.#clock.advance(byMs);
+  }
+
+  async stop(): Promise<void> {
+    const stopping = this.#server.stop();
+    // what it waits for may be due later than now
+    await this.#clock?.advance(STOP_MS);
+    await stopping;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
