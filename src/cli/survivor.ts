@@ -8,7 +8,7 @@ import { NodeDisk } from '../node/disk.js';
 import { nodeWorld } from '../node/world.js';
 import type { Logger } from '../ports/logger.js';
 import { configOf, formatProblem, type ServerConfig } from '../server/config/config.js';
-import { openStorage } from '../server/server.js';
+import { openStorage } from '../server/server-state.js';
 import { directoriesOf, lockDirectories, type Directories } from '../storage/directories.js';
 import { looksLikeLog, looksLikeSnapshot } from '../storage/names.js';
 import { UsageError } from './arguments.js';

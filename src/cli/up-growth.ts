@@ -12,7 +12,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { nodeWorld } from '../node/world.js';
 import type { Logger } from '../ports/logger.js';
 import { configOf } from '../server/config/config.js';
-import { openStorage } from '../server/server.js';
+import { openStorage } from '../server/server-state.js';
 import { copyHistory, flushPath } from './durable-copy.js';
 import type { UpFolder } from './up-folder.js';
 

@@ -74,7 +74,7 @@ class TcpSocket implements Socket {
 }
 
 /** ::ffff:10.0.0.1 is 10.0.0.1 that came in through an IPv6 socket: ACLs mean the latter. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
@@ -83,7 +83,10 @@ interface AcceptingHandle {
 }
 
 /** Wires a socket that reads by 'data' events. */
-function adoptPlain(socket: net.Socket, accept: (socket: Socket) => SocketHandler): TcpSocket {
+export function adoptPlain(
+  socket: net.Socket,
+  accept: (socket: Socket) => SocketHandler,
+): TcpSocket {
   const adopted = new TcpSocket(socket);
   const handler = accept(adopted);
   adopted.handler = handler;

@@ -8,6 +8,7 @@ import { Server } from '../server/server.js';
 import { startAdminServer } from './admin-http.js';
 import { FileConfigStore } from './config-store.js';
 import { FlushWatchdog } from './flush-watchdog.js';
+import { secureNetworks, withUsers } from './secure-world.js';
 import { nodeWorld } from './world.js';
 
 export interface RunningProcess {
@@ -26,11 +27,16 @@ export interface RunningMember extends RunningProcess {
 
 /** Rejects with a StartError (one clear line and an exit code) when the server cannot start. */
 export async function runServer(
-  config: ServerConfig,
+  given: ServerConfig,
   options: { readonly logger: Logger },
 ): Promise<RunningServer> {
   const { logger } = options;
-  let server = await Server.start(config, nodeWorld(logger, watchdogFor(config)));
+  const config = withUsers(given, logger);
+  const world = {
+    ...nodeWorld(logger, watchdogFor(config)),
+    ...secureNetworks(config, logger),
+  };
+  let server = await Server.start(config, world);
   server.onSuccessor = (next) => {
     server = next;
   };
@@ -52,7 +58,7 @@ export async function runServer(
 
 /** One server of an ensemble. Rejects with a StartError when it cannot start. */
 export async function runMember(
-  config: ServerConfig,
+  given: ServerConfig,
   options: {
     readonly logger: Logger;
     /** Where its configurations are kept; absent: beside its zoo.cfg. */
@@ -60,6 +66,7 @@ export async function runMember(
   },
 ): Promise<RunningMember> {
   const { logger } = options;
+  const config = withUsers(given, logger);
   const { configFile, ensemble } = config;
   const configStore =
     configFile === null || !ensemble.reconfigEnabled
@@ -67,6 +74,7 @@ export async function runMember(
       : new FileConfigStore(configFile, ensemble.dynamicConfigFile !== null);
   const world = {
     ...nodeWorld(logger, watchdogFor(config)),
+    ...secureNetworks(config, logger),
     configStore: options.configStore ?? configStore,
   };
   const why = whyNoAutopilot(config);

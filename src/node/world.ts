@@ -1,7 +1,7 @@
 /** The real world as one server needs it: ports, the process's facts, and how a process ends. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Logger } from '../ports/logger.js';
-import type { ServerWorld } from '../server/server.js';
+import type { ServerWorld } from '../server/server-world.js';
 import { nodeClock } from './clock.js';
 import { nodeCompression } from './compression.js';
 import { nodeCrypto } from './crypto.js';

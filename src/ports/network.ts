@@ -10,6 +10,11 @@ export interface Socket {
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
+  /**
+   * Absent: not encrypted. `subject`: whom the peer's certificate names, checked against those who may
+   * sign them; null: it showed none.
+   */
+  readonly tls?: { readonly subject: string | null };
   /** Bytes accepted by `write` that the kernel has not taken yet. */
   readonly pendingBytes: number;
   /**

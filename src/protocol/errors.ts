@@ -121,7 +121,7 @@ export function errorCodeOf(name: string): number | undefined {
 
 /** A request's failure, as the server answered it or would answer it. */
 export class ZkError extends Error {
-  override readonly name = 'ZkError';
+  override readonly name: string = 'ZkError';
   readonly code: number;
   readonly codeName: string;
   readonly path: string | undefined;

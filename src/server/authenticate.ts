@@ -1,9 +1,10 @@
 /**
- * addAuth: turns what a client shows into ids it has proven. Only the digest scheme can be shown
- * this way; the ip id is a fact of the connection, and the others come from other layers.
+ * Who a client is: the ids that its connection proves (its address, its certificate), and those that
+ * it proves by addAuth, where only the digest scheme can be shown. SASL has its own way (`sasl/`).
  */
 import type { Crypto } from '../ports/crypto.js';
 import { MalformedError, type Reader } from '../protocol/reader.js';
+import type { Socket } from '../ports/network.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
 import type { AclId, Caller } from '../txn/authorize.js';
 
@@ -14,6 +15,19 @@ export interface AuthenticationOptions {
   readonly isDigestEnabled: boolean;
   /** `user:base64` of the super user, or null. */
   readonly superDigest: string | null;
+  /** The subject whose certificate is allowed everything, or null. */
+  readonly x509SuperUser: string | null;
+  /** Null: there is nobody to log in. */
+  readonly sasl: SaslLogins | null;
+}
+
+export interface SaslLogins {
+  /** Passwords by user. */
+  readonly users: ReadonlyMap<string, string>;
+  readonly superUsers: ReadonlySet<string>;
+  /** Who fails goes on as nobody. */
+  readonly allowsFailed: boolean;
+  readonly isRequired: boolean;
 }
 
 /** Every ACL check looks through all identities: nobody needs as many as one client could send. */
@@ -32,13 +46,28 @@ export function prove(
     if (!(problem instanceof MalformedError)) throw problem;
     return 'malformed';
   }
-  if (ids === null) return 'failed';
+  return (ids === null ? null : withIds(caller, ids)) ?? 'failed';
+}
+
+/** Null: that would be too many. */
+export function withIds(caller: Caller, ids: readonly AclId[]): Caller | null {
   const known = caller.authIds;
   const fresh = ids.filter(
     (id) => !known.some(({ scheme, id: text }) => scheme === id.scheme && text === id.id),
   );
-  if (known.length + fresh.length > AUTH_IDS_MAX) return 'failed';
+  if (known.length + fresh.length > AUTH_IDS_MAX) return null;
   return fresh.length === 0 ? caller : { authIds: [...known, ...fresh] };
+}
+
+/** As whom a new connection comes. */
+export function callerOf(socket: Socket, { x509SuperUser }: AuthenticationOptions): Caller {
+  const authIds: AclId[] = [{ scheme: 'ip', id: socket.remoteAddress }];
+  const subject = socket.tls?.subject ?? null;
+  if (subject !== null) {
+    if (subject === x509SuperUser) authIds.push({ scheme: 'super', id: subject });
+    authIds.push({ scheme: 'x509', id: subject });
+  }
+  return { authIds };
 }
 
 /** Null: unknown scheme or failed. Reads an AuthPacket. */
@@ -70,8 +99,11 @@ function authenticate(
 export function userNameOf(id: AclId): string {
   if (id.id === null) return '';
   if (id.scheme === 'digest') return id.id.split(':')[0] ?? '';
-  return id.scheme === 'ip' ? id.id : '';
+  return id.scheme !== null && WHOLE_NAMES.has(id.scheme) ? id.id : '';
 }
+
+/** Schemes whose ids are names as they stand. */
+const WHOLE_NAMES: ReadonlySet<string> = new Set(['ip', 'sasl', 'x509']);
 
 function sameText(options: AuthenticationOptions, a: string, b: string): boolean {
   const encoder = new TextEncoder();

@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../ports/clock.js';
 import type { Logger } from '../ports/logger.js';
-import type { Listener, Network, Socket, SocketHandler } from '../ports/network.js';
+import type { ListenOptions, Listener, Network, Socket, SocketHandler } from '../ports/network.js';
 import { opName } from '../protocol/opcodes.js';
 import { formatSessionId, type Session } from '../session/session.js';
 import type { Tree } from '../tree/tree.js';
@@ -45,7 +45,6 @@ interface Parts {
   readonly options: ClientPortOptions;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly network: Network;
   readonly stats: ServerStats;
   readonly metrics: ServerMetrics;
   readonly figures: PipelineFigures;
@@ -75,7 +74,7 @@ export class ClientPort {
   readonly #dirty: Output[] = [];
   readonly #throttle: ConnectionThrottle;
   readonly admission: Admission;
-  #listener: Listener | null = null;
+  readonly #listeners: Listener[] = [];
   /** Whose the connections are that come from now on; 'nobody': that is not known yet. */
   #heir: ClientPort | 'nobody' | null = null;
   readonly buffers = new OutBuffers();
@@ -109,10 +108,10 @@ export class ClientPort {
 
   // ------------------------------------------------------------------ life
 
-  async listen(host: string | undefined, port: number, backlog: number): Promise<Listener> {
-    const options = backlog > 0 ? { host, port, backlog } : { host, port };
-    this.#listener = await this.#parts.network.listen(options, (socket) => this.accept(socket));
-    return this.#listener;
+  async listen(network: Network, options: ListenOptions): Promise<Listener> {
+    const listener = await network.listen(options, (socket) => this.accept(socket));
+    this.#listeners.push(listener);
+    return listener;
   }
 
   /** Everybody is sent away, and whoever comes: the port stays open for who takes this one's place. */
@@ -123,15 +122,14 @@ export class ClientPort {
 
   /** Takes the place of one that was left. */
   inherit(earlier: ClientPort): void {
-    this.#listener = earlier.#listener;
-    earlier.#listener = null;
+    this.#listeners.push(...earlier.#listeners.splice(0));
     earlier.#heir = this;
   }
 
   async close(): Promise<void> {
-    const closed = this.#listener?.close();
+    const closed = this.#listeners.map((listener) => listener.close());
     for (const connection of [...this.#connections]) connection.destroy();
-    await closed;
+    await Promise.all(closed);
   }
 
   // ------------------------------------------------------------------ what connections ask
@@ -284,6 +282,11 @@ export class ClientPort {
       ...this.#name(connection),
       op: opName(op),
     });
+  }
+
+  onLoginFailed(connection: ClientConnection, reason: string): void {
+    this.stats.authFailedCount++;
+    this.logger.warn('a client failed to log in by SASL', { ...this.#name(connection), reason });
   }
 
   onTooLarge(connection: ClientConnection, bytes: number): void {

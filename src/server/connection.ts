@@ -21,7 +21,7 @@ import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
 import type { Caller } from '../txn/authorize.js';
 import { Watcher } from '../watch/watch-table.js';
-import { prove } from './authenticate.js';
+import { callerOf, prove } from './authenticate.js';
 import type { ClientPort } from './client-port.js';
 import { fourLetterWordOf } from './commands/four-letter-words.js';
 import { ConnectionFigures } from './connection-figures.js';
@@ -31,6 +31,8 @@ import { isClientWrite, isRead, shortName } from './operations.js';
 import { Output } from './output.js';
 import { ParkedFrame, PendingWrite, type Unanswered, type WriteWaiter } from './pending.js';
 import { answerRead } from './reads.js';
+import type { DigestMd5Login } from './sasl/digest-md5-login.js';
+import { saslRound } from './sasl/sasl-round.js';
 import { answerWrite } from './write-replies.js';
 
 /** Requests one connection may have unanswered: the chunk that crossed the limit is still kept. */
@@ -55,6 +57,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   /** It has sent closeSession: the reply to that ends it. */
   asksToEnd = false;
   caller: Caller;
+  /** Its login by SASL, from its first token on. */
+  login: DigestMd5Login | null = null;
   readonly #decoder: FrameDecoder;
   readonly #reader = new Reader();
   readonly #unanswered = new Ring<Unanswered>(UNANSWERED_MAX);
@@ -72,7 +76,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.socket = socket;
     this.output = new Output(port, socket, this.figures);
     this.establishedMs = nowMs;
-    this.caller = { authIds: [{ scheme: 'ip', id: socket.remoteAddress }] };
+    this.caller = callerOf(socket, port.authentication);
     this.#decoder = new FrameDecoder(port.frameBytesMax);
   }
 
@@ -208,7 +212,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const xid = reader.readInt();
     const type = reader.readInt();
     if (type === OpCode.auth) this.#onAuth(xid, reader);
-    else if (!admission.knows(this.caller) && type !== OpCode.sasl) this.#refuseUnknown(xid);
+    else if (type === OpCode.sasl) this.#onSasl(xid, reader);
+    else if (!admission.knows(this.caller)) this.#refuseUnknown(xid);
     else if (this.#isSubmitted(type)) {
       // what is asked after a sync happens after it, and so does what waits behind that
       if (this.#barriers > 0) {
@@ -321,9 +326,41 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       this.endAfterFlush();
       return;
     }
-    if (this.#isHandshaking()) this.#replyBehindHandshake(xid);
-    else this.output.reply(xid, 0, 0, ErrorCode.ok);
+    const answer = (): void => this.output.reply(xid, 0, 0, ErrorCode.ok);
+    // clients send their credentials without waiting for the session, and expect its reply first
+    if (this.#isHandshaking()) this.#replyBehind(OpCode.auth, xid, answer);
+    else answer();
     this.caller = proven;
+  }
+
+  /** A round of it acts at once, too; the answer comes behind those to what was asked before. */
+  #onSasl(xid: number, reader: Reader): void {
+    let round: ReturnType<typeof saslRound>;
+    try {
+      round = saslRound(this.port.authentication, this, reader);
+    } catch (problem) {
+      if (!(problem instanceof MalformedError)) throw problem;
+      round = 'unreadable';
+    }
+    if (round === 'unreadable') {
+      // written now and sent later: a zxid of now would be older than those before it
+      const refusal = (): void => this.output.reply(xid, 0, 0, ErrorCode.marshallingError);
+      this.#replyInTurn(OpCode.sasl, xid, refusal);
+      return;
+    }
+    const { error, token, caller, failure } = round;
+    if (failure !== null) this.port.onLoginFailed(this, failure);
+    this.caller = caller;
+    const answer = (): void => {
+      const out = this.output.beginReply(xid, 0, 0, error);
+      out.writeBuffer(token);
+      this.output.endReply(out);
+    };
+    if (error === ErrorCode.ok) this.#replyInTurn(OpCode.sasl, xid, answer);
+    else {
+      answer();
+      this.endAfterFlush();
+    }
   }
 
   /** The reply to the connect request is still to come. */
@@ -332,12 +369,15 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     return head?.kind === 'write' && head.op === OpCode.createSession;
   }
 
-  /** Clients send their credentials without waiting for the session, and expect its reply first. */
-  #replyBehindHandshake(xid: number): void {
-    const answered = new PendingWrite(null, OpCode.auth, xid, this.#receivedMs);
-    answered.reply = this.output.aside(() => {
-      this.output.reply(xid, 0, 0, ErrorCode.ok);
-    });
+  #replyInTurn(op: number, xid: number, answer: () => void): void {
+    if (this.#unanswered.size > 0) this.#replyBehind(op, xid, answer);
+    else answer();
+  }
+
+  /** What `answer` writes leaves behind the replies to what is unanswered. */
+  #replyBehind(op: number, xid: number, answer: () => void): void {
+    const answered = new PendingWrite(null, op, xid, this.#receivedMs);
+    answered.reply = this.output.aside(answer);
     this.#unanswered.push(answered);
   }
 

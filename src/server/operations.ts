@@ -40,7 +40,6 @@ export function isRead(op: number): boolean {
     case OpCode.getEphemerals:
     case OpCode.getAllChildrenNumber:
     case OpCode.whoAmI:
-    case OpCode.sasl:
       return true;
     default:
       return false;

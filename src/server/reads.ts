@@ -101,11 +101,6 @@ function readInto(
       return getAllChildrenNumber(connection, xid, reader, out, caller);
     case OpCode.whoAmI:
       return whoAmI(caller, out);
-    case OpCode.sasl:
-      if (reader.readBufferView() < 0) throw new MalformedError('a token is needed');
-      // no SASL on this port: an empty challenge, as Apache answers without a login configured
-      out.writeInt(-1);
-      return ErrorCode.ok;
     default:
       throw new MalformedError(`operation ${op} is no read`);
   }

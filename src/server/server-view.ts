@@ -75,7 +75,7 @@ export class ViewOfServer implements ServerView {
   }
 
   get clientPort(): number {
-    return this.#server.address.port;
+    return this.#server.config.clientPort === -1 ? -1 : this.#server.address.port;
   }
 
   figures(): ServerFigures {
@@ -241,6 +241,7 @@ export class ViewOfServer implements ServerView {
     return {
       remoteAddress: socket.remoteAddress,
       remotePort: socket.remotePort,
+      isSecure: socket.tls !== undefined,
       isReading: connection.isReading,
       isWriting: socket.pendingBytes > 0,
       outstandingRequests: connection.outstandingCount,

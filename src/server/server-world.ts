@@ -13,6 +13,10 @@ import type { ConfigStore } from './ensemble/membership.js';
 export interface ServerWorld {
   readonly clock: Clock;
   readonly network: Network;
+  /** Where clients come in, where it is another one: it takes TLS, too. */
+  readonly clientNetwork?: Network;
+  /** Where clients come by TLS alone; absent: there is no such way. */
+  readonly secureNetwork?: Network;
   readonly disk: Disk;
   readonly compression: Compression;
   readonly crypto: Crypto;

@@ -17,7 +17,8 @@ import type { Storage } from '../storage/storage.js';
 import type { Tree } from '../tree/tree.js';
 import type { PrepareOptions } from '../txn/context.js';
 import { ClientPort } from './client-port.js';
-import { clientPortOptions } from './client-port-options.js';
+import { aclSchemesOf } from './acl-schemes.js';
+import { clientListeners, clientPortOptions } from './client-port-options.js';
 import { Collector } from './collector.js';
 import type { ServerConfig } from './config/config.js';
 import { deleteContainer } from './container-deletion.js';
@@ -39,9 +40,6 @@ import type { EnsembleView } from './commands/ensemble-view.js';
 import { runFourLetterWord } from './commands/four-letter-answers.js';
 import { SnapshotSchedule } from './snapshot-schedule.js';
 import { Watches } from './watches.js';
-
-export { applierOf, openStorage, treeOptionsOf } from './server-state.js';
-export type { ServerWorld } from './server-world.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -198,7 +196,6 @@ export class Server {
         options: clientPortOptions(config, world.crypto),
         clock,
         logger,
-        network: world.network,
         stats: this.stats,
         metrics: this.metrics,
         figures: this.figures,
@@ -327,13 +324,12 @@ export class Server {
   }
 
   async #listen(): Promise<void> {
-    const { config } = this;
-    const host = config.clientPortAddress ?? undefined;
-    this.#listener = await this.port.listen(
-      host,
-      config.clientPort,
-      config.clientPortListenBacklog,
-    );
+    for (const { network, at } of clientListeners(this.config, this.world)) {
+      const listener = await this.port.listen(network, at);
+      this.#listener ??= listener;
+      if (network !== this.world.secureNetwork) continue;
+      this.world.logger.info('listening for clients by TLS', { port: listener.port });
+    }
     this.serve();
   }
 
@@ -346,6 +342,7 @@ export class Server {
       emulate353Ttl: config.emulate353TtlNodes,
       digestEnabled: config.digestEnabled,
       closeSessionTxnEnabled: config.closeSessionTxnEnabled,
+      schemes: aclSchemesOf(config.security),
       // whoever leads others says how
       ...(config.ensemble.reconfigEnabled ? { reconfig: null } : {}),
       onQuotaExceeded: (message, refused) => {

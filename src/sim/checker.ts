@@ -41,6 +41,9 @@ export interface CheckParts {
   fail(invariant: string, message: string): void;
 }
 
+/** What an operator's restore brings is in nobody's request; a story's has one znode more, by this name. */
+export const restoredPrefix = '/restored-';
+
 /** The leader itself, as its transactions tell it. */
 const autopilots = { session: 0n, caller: [{ scheme: 'super', id: '' }] };
 
@@ -136,6 +139,7 @@ class Checker implements Verdicts {
     const placed: Placed[] = [];
     const last = this.#parts.txns.length;
     for (const story of this.#parts.history.stories) {
+      if (story.isReadOnly && !this.#isOfHistory(story)) continue;
       const check = new StoryCheck(story, this.#model, this);
       this.#checks.push(check);
       let position = 0;
@@ -161,6 +165,21 @@ class Checker implements Verdicts {
     }
     // sort is stable: frames of one connection stay in their order
     return placed.sort((a, b) => a.position - b.position);
+  }
+
+  /**
+   * A server without a quorum shows one state, all the time. Was that never committed (as far as it is
+   * known that it was not), there is no telling what is to be seen in it.
+   */
+  #isOfHistory(story: Story): boolean {
+    const zxids = new Set<Zxid>();
+    for (const frame of story.frames) if (this.#ownPosition(frame) !== null) zxids.add(frame.zxid);
+    if (zxids.size > 1) {
+      const shown = [...zxids].map((zxid) => formatZxid(zxid)).join();
+      const where = `${story.client}, connection ${story.id}`;
+      this.fail('RO', `${where}: without a quorum it is shown ${shown}`);
+    }
+    return [...zxids].every((zxid) => this.#positionOf(zxid) <= this.#parts.txns.length);
   }
 
   #ownPosition(frame: Frame): number | null {
@@ -257,12 +276,12 @@ class Checker implements Verdicts {
     }
   }
 
-  /** What a leader keeps of the servers that it has taken out, nobody asked for. */
+  /** What a leader keeps of the servers that it has taken out nobody asked for, nor what is restored. */
   #isAutopilots({ zxid, payload: { header, body } }: LoggedTxn): boolean {
     const own = { ...autopilots, zxid, timeMs: header.time };
     if (body.type !== OpCode.create && body.type !== OpCode.setData) return false;
     const { path, data } = body.txn;
-    if (path !== recordPath) return false;
+    if (path !== recordPath && path?.startsWith(restoredPrefix) !== true) return false;
     const model = this.#model;
     model.sessions.set(own.session, 0);
     const { error } =
@@ -334,6 +353,7 @@ class Checker implements Verdicts {
     };
     if (answer.kind === 'expired') {
       if (asked.sessionId === 0n) say('E4', 'a new session was refused as expired');
+      else if (story.isReadOnly && this.#parts.hasLocalSessions === true) return;
       else if (asked.isPasswordRight && !this.#mayHaveEnded(asked.sessionId, story)) {
         say('E1', 'was told that its session had expired; it had not');
       }
@@ -363,7 +383,8 @@ class Checker implements Verdicts {
   }
 
   #checkSessions(): void {
-    for (const { answer, client, id } of this.#parts.history.stories) {
+    for (const { answer, client, id, isReadOnly } of this.#parts.history.stories) {
+      if (isReadOnly) continue;
       if (answer?.kind === 'session' && this.isLocal(answer.sessionId)) continue;
       if (answer?.kind !== 'session' || this.#openedAt.has(answer.sessionId)) continue;
       this.fail('S14', `${client}, connection ${id}: its session is not in the log`);

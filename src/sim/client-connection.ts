@@ -214,6 +214,7 @@ export class ClientConnection implements SocketHandler {
     const { story } = this;
     const atMs = this.#world.timeline.nowMs;
     const { timeOut: timeoutMs, sessionId } = response;
+    story.isReadOnly = response.readOnly === true;
     if (timeoutMs === 0) {
       story.answer = { kind: 'expired', atMs };
       this.#world.trace.note('M', story.client, 'session expired');

@@ -5,6 +5,7 @@
  * reading, steals its own session by a second connection, and shows wrong passwords.
  */
 import type { SeededRandom } from '../base/random.js';
+import { formatZxid } from '../protocol/zxid.js';
 import { nextXid, SpecialXid } from '../protocol/xid.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { Writer } from '../protocol/writer.js';
@@ -29,6 +30,8 @@ export interface ClientTraits {
   /** That a resumed session's watches and proofs go out right behind the handshake; 0.3 unless told. */
   readonly resumeEarlyChance?: number;
   readonly workload: WorkloadTraits;
+  /** It can bear a server without a quorum. */
+  readonly acceptsReadOnly?: boolean;
   /** Per request sent. */
   readonly mischief: Readonly<Record<Mischief, number>>;
 }
@@ -63,6 +66,8 @@ export class SimClient implements Host {
   #sessionId = 0n;
   #password = new Uint8Array(16);
   #timeoutMs = 0;
+  /** Its session is one of the ensemble's, or was for all it can tell; others end with their server's. */
+  #hasMetQuorum = false;
   #lastZxid = 0n;
   #xid = 0;
   #connection: ClientConnection | null = null;
@@ -264,6 +269,8 @@ export class SimClient implements Host {
     const { history, timeline } = this.#world;
     const isLie =
       !this.#isCalm && this.#sessionId !== 0n && this.#random.chance(this.#traits.mischief.lie);
+    // a session of a server without a quorum is worth nothing elsewhere
+    if (this.#traits.acceptsReadOnly === true && !this.#hasMetQuorum) this.#forgetSession();
     const story: Story = {
       id: socket.id,
       client: this.name,
@@ -276,6 +283,7 @@ export class SimClient implements Host {
         timeoutMs: this.#traits.timeoutMs,
       },
       answer: null,
+      isReadOnly: false,
       frames: [],
       unanswered: [],
     };
@@ -302,6 +310,7 @@ export class SimClient implements Host {
     this.#connection = connection;
     const password = isLie ? this.#password.map((byte) => byte ^ 1) : this.#password;
     const out = this.#writer;
+    const isPlain = this.#random.chance(0.8);
     out.writeInt(0);
     ConnectRequest.write(out, {
       protocolVersion: 0,
@@ -309,7 +318,7 @@ export class SimClient implements Host {
       timeOut: this.#traits.timeoutMs,
       sessionId: this.#sessionId,
       passwd: password,
-      readOnly: this.#random.chance(0.8) ? false : null,
+      readOnly: this.#traits.acceptsReadOnly === true ? true : isPlain ? false : null,
     });
     out.patchInt(0, out.pos - 4);
     this.#world.trace.note('M', this.name, 'connects', isLie ? 1 : 0, 0, () => {
@@ -346,6 +355,7 @@ export class SimClient implements Host {
     this.#sessionId = sessionId;
     this.#password.set(password);
     this.#timeoutMs = timeoutMs;
+    this.#hasMetQuorum ||= !connection.story.isReadOnly;
     if (!connection.hasResumed) this.#resume(connection);
     connection.flush(this.#writer);
     this.#actIn(this.#random.fraction() * this.#thinkMs());
@@ -353,11 +363,16 @@ export class SimClient implements Host {
 
   #onExpired(connection: ClientConnection): void {
     if (connection !== this.#connection) return;
+    this.#forgetSession();
+    this.#loseConnection(connection);
+  }
+
+  #forgetSession(): void {
     this.#sessionId = 0n;
     this.#password = new Uint8Array(16);
+    this.#hasMetQuorum = false;
     this.#xid = 0;
     this.#watches.clear();
-    this.#loseConnection(connection);
   }
 
   #onReply(
@@ -369,6 +384,15 @@ export class SimClient implements Host {
   ): void {
     if (connection !== this.#connection) return;
     if (zxid > this.#lastZxid) this.#lastZxid = zxid;
+    else if (
+      connection.story.isReadOnly &&
+      request.xid > 0 &&
+      zxid >= 0n &&
+      zxid < this.#lastZxid
+    ) {
+      const seen = formatZxid(this.#lastZxid);
+      this.#world.fail('C6', `${this.name} is shown ${formatZxid(zxid)}, and has seen ${seen}`);
+    }
     if (request.xid === this.#proofXid && this.#isCalm) this.isProven = true;
     const { body } = request;
     this.#watches.onReply(body, error);

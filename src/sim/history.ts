@@ -66,6 +66,8 @@ export interface Story {
       }
     | { readonly kind: 'expired'; readonly atMs: number }
     | null;
+  /** The server said that it has no quorum: it may show what is old, or was never committed. */
+  isReadOnly: boolean;
   readonly frames: Frame[];
   /** The answers that are still owed, oldest first. */
   readonly unanswered: SentRequest[];
@@ -87,6 +89,8 @@ export class History {
   /** The latest zxid that anybody has been shown. */
   floor: Zxid = 0n;
   replyCount = 0;
+  /** Frames of servers without a quorum. */
+  readOnlyCount = 0;
   eventCount = 0;
 
   open(story: Story): void {
@@ -102,7 +106,9 @@ export class History {
 
   received(story: Story, frame: Frame): void {
     story.frames.push(frame);
-    if (frame.zxid > this.floor) this.floor = frame.zxid;
+    // what a server without a quorum shows need not be part of the history
+    if (story.isReadOnly) this.readOnlyCount++;
+    else if (frame.zxid > this.floor) this.floor = frame.zxid;
     if (frame.kind === 'reply') this.replyCount++;
     else if (frame.kind === 'event') this.eventCount++;
   }

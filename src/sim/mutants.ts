@@ -10,7 +10,8 @@
 import { DiskError, type Disk, type DiskFile, type OpenMode } from '../ports/disk.js';
 import type { Socket, SocketHandler } from '../ports/network.js';
 import { OpCode } from '../protocol/opcodes.js';
-import type { Server, ServerWorld } from '../server/server.js';
+import type { ServerWorld } from '../server/server-world.js';
+import type { Server } from '../server/server.js';
 import { sessionPassword } from '../session/session-id.js';
 import { ForwardingDisk, ForwardingFile, ForwardingSocket, wrapAccepted } from './forwarding.js';
 import { proberAddress } from './prober.js';

@@ -65,6 +65,20 @@ export async function snapshotAlone(
   disk.syncDirectoryNow(directory);
 }
 
+/** The bytes of a snapshot of everything in the image, and of this transaction behind it. */
+export async function snapshotWith(
+  image: DiskImage,
+  config: ServerConfig,
+  txn: Uint8Array,
+): Promise<Uint8Array> {
+  const file = await alone(image, config, async (storage) => {
+    const { tree, sessions } = await storage.recover();
+    tree.apply(txn, 0, txn.length);
+    return (await storage.takeSnapshot(tree, sessions)).file;
+  });
+  return new SimDisk({ image }).bytesOf(file);
+}
+
 async function alone<T>(
   image: DiskImage,
   config: ServerConfig,

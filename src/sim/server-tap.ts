@@ -15,6 +15,8 @@ import { proberAddress } from './prober.js';
 interface Stream {
   readonly decoder: FrameDecoder;
   sessionId: bigint | null;
+  /** It was told that the server has no quorum. */
+  isReadOnly: boolean;
   lastArrivalMs: number;
   lastReadMs: number;
 }
@@ -31,6 +33,8 @@ export interface Attention {
 export interface Durability {
   readonly durableZxid: Zxid;
   hasSession(id: bigint): boolean;
+  /** Of the server itself, whatever became of it elsewhere; a server alone has nothing else. */
+  holds?(zxid: Zxid): boolean;
 }
 
 export class ServerTap implements Tap {
@@ -75,6 +79,7 @@ export class ServerTap implements Tap {
     this.#streams.set(socket, {
       decoder: new FrameDecoder(FRAME_BYTES_MAX),
       sessionId: null,
+      isReadOnly: false,
       lastArrivalMs: 0,
       lastReadMs: 0,
     });
@@ -118,10 +123,11 @@ export class ServerTap implements Tap {
   #judge(socket: SimSocket, stream: Stream, bytes: Uint8Array, start: number, end: number): void {
     const reader = this.#reader.reset(bytes, start, end);
     if (stream.sessionId === null) {
-      const { sessionId, timeOut } = ConnectResponse.read(reader);
+      const { sessionId, timeOut, readOnly } = ConnectResponse.read(reader);
       stream.sessionId = timeOut === 0 ? 0n : sessionId;
+      stream.isReadOnly = readOnly === true;
       if (timeOut === 0) return;
-      if (!this.#witness.hasSession(sessionId)) {
+      if (!stream.isReadOnly && !this.#witness.hasSession(sessionId)) {
         this.#fail('S14', `connection ${socket.id} got a session that is not durable`);
       }
       const { lastArrivalMs: arrivedMs, lastReadMs: readMs } = stream;
@@ -134,6 +140,12 @@ export class ServerTap implements Tap {
     }
     reader.skip(4);
     const zxid = reader.readLong();
+    if (stream.isReadOnly) {
+      if (zxid === -1n || this.#witness.holds?.(zxid) !== false) return;
+      const shown = `connection ${socket.id} was shown ${formatZxid(zxid)}`;
+      this.#fail('S14', `${shown} without a quorum, which is not on the server's own disk`);
+      return;
+    }
     if (zxid !== -1n && zxid > this.#witness.durableZxid) {
       const durable = formatZxid(this.#witness.durableZxid);
       this.#fail(

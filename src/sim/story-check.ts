@@ -104,6 +104,7 @@ export class StoryCheck {
       return;
     }
     this.#caller = request.caller;
+    if (this.story.isReadOnly && this.#onReadOnly(reply)) return;
     if (body.op === OpCode.closeSession && this.#verdicts.isLocal(request.session)) {
       this.#expect(reply, ErrorCode.ok, {});
       return;
@@ -111,7 +112,7 @@ export class StoryCheck {
     const isRefusal = error === ErrorCode.unimplemented && zxid === -1n;
     // what cannot be read goes to nobody, so it says nothing about the others either
     const goesToLeader = !request.isMangled && (isWrite(body.op) || body.op === OpCode.sync);
-    const isCurrent = !this.#verdicts.mayLag || goesToLeader;
+    const isCurrent = !this.#verdicts.mayLag || (goesToLeader && !this.story.isReadOnly);
     if (!isRefusal && isCurrent && zxid < request.floor) {
       this.#fail(
         'C6',
@@ -146,6 +147,15 @@ export class StoryCheck {
       watches: this.#watches,
     });
     this.#expect(reply, outcome.error, outcome.value);
+  }
+
+  /** Without a quorum nothing is agreed upon: neither writes nor syncs. Reads are judged as ever. */
+  #onReadOnly(reply: Reply): boolean {
+    const { op } = reply.request.body;
+    if (op === OpCode.closeSession) this.#expect(reply, ErrorCode.ok, {});
+    else if (isWrite(op) || op === OpCode.sync) this.#expect(reply, ErrorCode.notReadOnly, null);
+    else return false;
+    return true;
   }
 
   /** A session that is being closed gets no more answers; it must end then. */

@@ -4,7 +4,7 @@
  * must be refused at the door, not found at the next start).
  */
 import { ErrorCode } from '../protocol/errors.js';
-import { isAuthenticated, isKnownId, type Acl, type Caller } from './authorize.js';
+import { isAuthenticated, isKnownId, type Acl, type AclSchemes, type Caller } from './authorize.js';
 
 export type SettledAcl =
   | { readonly acl: readonly Acl[] }
@@ -14,7 +14,11 @@ export type SettledAcl =
 const INVALID: SettledAcl = { error: ErrorCode.invalidACL };
 const UNREADABLE: SettledAcl = { error: ErrorCode.marshallingError };
 
-export function settleAcl(wanted: readonly Acl[] | null, caller: Caller): SettledAcl {
+export function settleAcl(
+  wanted: readonly Acl[] | null,
+  caller: Caller,
+  schemes?: AclSchemes,
+): SettledAcl {
   if (wanted === null || wanted.length === 0) return INVALID;
   const unique = withoutDuplicates(wanted);
   if (unique === null) return UNREADABLE;
@@ -23,7 +27,7 @@ export function settleAcl(wanted: readonly Acl[] | null, caller: Caller): Settle
     const { scheme = null, id = null } = entry.id ?? {};
     if (scheme === null) return INVALID;
     if (scheme === 'auth') {
-      const proven = caller.authIds.filter(isAuthenticated);
+      const proven = caller.authIds.filter((authId) => isAuthenticated(authId, schemes));
       if (proven.length === 0) return INVALID;
       for (const authId of proven) acl.push({ perms: entry.perms, id: authId });
       continue;
@@ -32,8 +36,10 @@ export function settleAcl(wanted: readonly Acl[] | null, caller: Caller): Settle
       acl.push(entry);
       continue;
     }
-    if (id === null && TEXT_SCHEMES.has(scheme)) return UNREADABLE;
-    if (!isKnownId({ scheme, id })) return INVALID;
+    if (id === null && (TEXT_SCHEMES.has(scheme) || schemes?.has(scheme) === true)) {
+      return UNREADABLE;
+    }
+    if (!isKnownId({ scheme, id }, schemes)) return INVALID;
     acl.push(entry);
   }
   return { acl };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isAllowed, isKnownId } from './authorize.js';
+import { isAllowed, isAuthenticated, isKnownId, type Caller } from './authorize.js';
 import { addressMatches, isAddressExpression } from './ip-address.js';
 
 const acl = (perms: number, scheme: string, id: string) => ({ perms, id: { scheme, id } });
@@ -62,4 +62,22 @@ test('an ACL may name digest ids of two parts and addresses, nothing else', () =
   assert.equal(isKnownId({ scheme: 'super', id: '' }), false);
   assert.equal(isKnownId({ scheme: 'sasl', id: 'bob' }), false);
   assert.equal(isKnownId({ scheme: null, id: 'bob' }), false);
+});
+
+test('schemes that a server has besides are known by its rules, and belong to `auth`', () => {
+  const more = new Map([['sasl', (id: string) => id !== 'x@y@z']]);
+  assert.equal(isKnownId({ scheme: 'sasl', id: 'bob' }, more), true);
+  assert.equal(isKnownId({ scheme: 'sasl', id: 'x@y@z' }, more), false);
+  assert.equal(isKnownId({ scheme: 'sasl', id: null }, more), false);
+  assert.equal(isKnownId({ scheme: 'x509', id: 'CN=bob' }, more), false);
+  assert.equal(isAuthenticated({ scheme: 'sasl', id: 'bob' }, more), true);
+  assert.equal(isAuthenticated({ scheme: 'sasl', id: 'bob' }), false);
+  const all = (scheme: string, id: string) => [acl(31, scheme, id)];
+  const as = (scheme: string, id: string): Caller => ({ authIds: [{ scheme, id }] });
+  assert.equal(isAllowed(all('sasl', 'bob'), 1, as('sasl', 'bob')), true);
+  assert.equal(isAllowed(all('sasl', 'bob'), 1, as('sasl', 'super')), true);
+  assert.equal(isAllowed(all('sasl', 'bob'), 1, as('sasl', 'eve')), false);
+  assert.equal(isAllowed(all('sasl', 'bob'), 1, as('x509', 'bob')), false);
+  assert.equal(isAllowed(all('x509', 'CN=bob'), 1, as('x509', 'CN=bob')), true);
+  assert.equal(isAllowed(all('x509', 'CN=bob'), 1, as('x509', 'super')), false);
 });

@@ -42,13 +42,22 @@ function idMatches(proven: AclId, wanted: AclId): boolean {
       return proven.id === wanted.id;
     case 'ip':
       return addressMatches(proven.id, wanted.id);
+    case 'sasl':
+      return proven.id === wanted.id || proven.id === 'super';
+    case 'x509':
+      return proven.id === wanted.id;
     default:
       return false;
   }
 }
 
+/** Schemes beyond digest and ip that ACLs may name, and which ids each takes. */
+export type AclSchemes = ReadonlyMap<string, (id: string) => boolean>;
+
+const NO_MORE_SCHEMES: AclSchemes = new Map();
+
 /** Whether an ACL may name this id: a known scheme, and an id of its form. */
-export function isKnownId(id: AclId): boolean {
+export function isKnownId(id: AclId, more: AclSchemes = NO_MORE_SCHEMES): boolean {
   if (id.id === null) return false;
   switch (id.scheme) {
     case 'digest':
@@ -56,13 +65,13 @@ export function isKnownId(id: AclId): boolean {
     case 'ip':
       return isAddressExpression(id.id);
     default:
-      return false;
+      return id.scheme !== null && more.get(id.scheme)?.(id.id) === true;
   }
 }
 
 /** Schemes whose proven ids the `auth` scheme expands to. */
-export function isAuthenticated(id: AclId): boolean {
-  return id.scheme === 'digest';
+export function isAuthenticated(id: AclId, more: AclSchemes = NO_MORE_SCHEMES): boolean {
+  return id.scheme === 'digest' || (id.scheme !== null && more.has(id.scheme));
 }
 
 /** The parts between colons, trailing empty ones dropped: `a:` has one part, `a:b` two. */

@@ -5,7 +5,7 @@
 import type { Reader } from '../protocol/reader.js';
 import type { Session } from '../session/session.js';
 import type { Tree } from '../tree/tree.js';
-import { NOBODY, isAllowed, type Acl, type Caller } from './authorize.js';
+import { NOBODY, isAllowed, type Acl, type AclSchemes, type Caller } from './authorize.js';
 import type { Outstanding } from './outstanding.js';
 import type { ReconfigPlanner } from './reconfig.js';
 
@@ -16,6 +16,8 @@ export interface PrepareOptions {
   readonly emulate353Ttl: boolean;
   readonly digestEnabled: boolean;
   readonly closeSessionTxnEnabled: boolean;
+  /** Absent: ACLs may name ids of digest and ip alone. */
+  readonly schemes?: AclSchemes;
   /** Absent: reconfigurations are disabled. Null: enabled, and impossible on a standalone server. */
   readonly reconfig?: ReconfigPlanner | null;
   /** Told of quotas that are exceeded, softly or not; the caller limits how often it is said. */

@@ -53,7 +53,8 @@ export function prepareCreate(asked: number, context: PrepareContext, out: Write
   if (path === null) return ErrorCode.marshallingError;
   const slash = path.lastIndexOf('/');
   if (slash === -1 || path.includes('\0')) return ErrorCode.badArguments;
-  const settled = wantedAcl === OPEN_ACL ? OPEN : settleAcl(wantedAcl, context.caller);
+  const settled =
+    wantedAcl === OPEN_ACL ? OPEN : settleAcl(wantedAcl, context.caller, context.options.schemes);
   if ('error' in settled) return settled.error;
   const { acl } = settled;
 

@@ -121,7 +121,7 @@ export function prepareSetAcl(context: PrepareContext, out: Writer): number {
   const wanted = context.reader.readInt();
   if (context.sessionEnded()) return ErrorCode.sessionExpired;
   if (path === null || validatePath(path) !== null) return ErrorCode.badArguments;
-  const settled = settleAcl(wantedAcl, context.caller);
+  const settled = settleAcl(wantedAcl, context.caller, context.options.schemes);
   if ('error' in settled) return settled.error;
   const { acl } = settled;
   const node = context.outstanding.look(path);

@@ -3,7 +3,7 @@
  * history has none, which is worth knowing: once every voter was heard, nobody's history can be
  * overlooked, and even those who have forgotten theirs may vote for the best of what was heard.
  */
-import type { Quorum } from './quorum.js';
+import type { Quorum, Weights } from './quorum.js';
 import {
   compareVotes,
   isBetter,
@@ -71,7 +71,7 @@ export class Ballots {
   }
 
   /** The best of `own` and all that look for a leader. */
-  best(own: Vote, quorum: Quorum): Vote {
+  best(own: Vote, quorum: Weights): Vote {
     let best = own;
     for (const vote of this.#votes.values()) {
       if (vote.state !== 'looking' || this.isRefuted(vote)) continue;

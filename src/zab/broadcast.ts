@@ -4,12 +4,13 @@
  *
  *   proposed → handed over in a batch, sent, flushed → durable on every quorum in force → committed
  *
- * One that brings a configuration is committed, as is everything behind it until then, by a quorum of
- * the old and of the new one. From that moment the new one alone counts. It may have another leader:
- * then nothing more is committed here.
+ * One that brings a configuration is decided, as is everything behind it until then, by a quorum of
+ * the old and of the new one. From that moment the new one alone counts, and its activation comes
+ * before what is behind it. It may have another leader: then nothing more is committed here.
  */
 import { assert, present } from '../base/assert.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
+import type { Activation } from './activation.js';
 import type { CommittedLog, TxnRange } from './committed-log.js';
 import { durableOfAll } from './durability.js';
 import type { LearnerLinks } from './learner-links.js';
@@ -35,14 +36,6 @@ export interface NextConfiguration {
   readonly keepsLeader: boolean;
 }
 
-/** Decided, and not told to anybody before this server's next start would know. */
-interface Activation {
-  readonly range: TxnRange;
-  readonly followers: readonly LinkId[];
-  readonly observers: readonly LinkId[];
-  readonly leader: number;
-}
-
 /** Proposals of one epoch are counted in 32 bits; the last one is never given out. */
 const COUNTER_MAX = 0xffffffff;
 /** What may be proposed between two looks at the counter. */
@@ -53,10 +46,10 @@ export class Broadcast {
   readonly #links: LearnerLinks;
   readonly #committedLog: CommittedLog;
   readonly #out: Outbox;
+  readonly #activation: Activation;
   #inForce: readonly Quorum[];
   /** Proposed as number `low`. */
   #next: (NextConfiguration & { readonly low: number }) | null = null;
-  #activation: Activation | null = null;
   readonly #syncs = new SyncBarriers();
   #epoch = 0;
   #isOpen = false;
@@ -72,12 +65,14 @@ export class Broadcast {
     readonly links: LearnerLinks;
     readonly committedLog: CommittedLog;
     readonly out: Outbox;
+    readonly activation: Activation;
     readonly quorums: readonly Quorum[];
   }) {
     this.#sid = parts.sid;
     this.#links = parts.links;
     this.#committedLog = parts.committedLog;
     this.#out = parts.out;
+    this.#activation = parts.activation;
     this.#inForce = parts.quorums;
   }
 
@@ -95,12 +90,22 @@ export class Broadcast {
   }
 
   get isReconfiguring(): boolean {
-    return this.#next !== null || this.#activation !== null;
+    return this.#next !== null || this.#activation.isUnderWay;
   }
 
-  /** A configuration is decided: `activated` when the next start of this server would begin with it. */
-  get mustActivate(): boolean {
-    return this.#activation !== null;
+  /** What it says counts, by one of those. */
+  hasVoice(learner: LearnerLink): boolean {
+    return this.#links.hasVoice(learner, this.quorums);
+  }
+
+  /** This server and the learners that fit are enough, by each of those. */
+  isQuorum(fits: (learner: LearnerLink) => boolean): boolean {
+    return this.#links.areQuorum(this.quorums, fits);
+  }
+
+  /** Between `open` and `close`; until a configuration is decided that has another leader. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Everything handed over is committed. */
@@ -140,7 +145,7 @@ export class Broadcast {
 
   /** What is proposed next brings this configuration. One at a time. */
   reconfigure(next: NextConfiguration): void {
-    assert(this.#next === null && this.#activation === null, 'one reconfiguration at a time');
+    assert(!this.isReconfiguring, 'one reconfiguration at a time');
     this.#next = { ...next, low: this.#proposedLow + 1 };
   }
 
@@ -183,7 +188,7 @@ export class Broadcast {
 
   /** Commits what every quorum in force has durable. */
   advance(): void {
-    if (!this.#isOpen || this.#activation !== null) return;
+    if (!this.#isOpen || this.#activation.isUnderWay) return;
     const next = this.#next;
     const durable = this.#durableOn(this.#inForce);
     // what was proposed before the configuration is the old one's alone
@@ -239,9 +244,7 @@ export class Broadcast {
   /** Committed, and nothing that happens to a learner can change that. */
   #decide(next: NextConfiguration & { readonly low: number }): void {
     const leader = next.keepsLeader ? this.#sid : this.#successor(next);
-    const range = this.#commitOldest(next.low);
-    const [followers, observers] = [this.#links.forwarding(false), this.#links.forwarding(true)];
-    this.#activation = { range, followers, observers, leader };
+    this.#activation.begin(this.#commitOldest(next.low), leader);
     this.#inForce = [next.quorum];
     this.#next = null;
     if (leader !== this.#sid) this.#isOpen = false;
@@ -257,21 +260,6 @@ export class Broadcast {
     return present(best, 'a quorum of the new configuration has acknowledged it').sid;
   }
 
-  /** This server's next start would begin with the configuration: it is told and applied. */
-  activated(): void {
-    const { range, followers, observers, leader } = present(this.#activation, 'one was decided');
-    this.#activation = null;
-    const { batch, from } = range;
-    this.#out.commit(range);
-    if (followers.length > 0)
-      this.#out.sayDurably({ kind: 'commitAndActivate', links: followers, ...range, leader });
-    if (observers.length > 0)
-      this.#out.sayDurably({ kind: 'informAndActivate', links: observers, ...range, leader });
-    const [high, low] = [batch.zxidHigh(from), batch.zxidLow(from)];
-    this.#out.answer({ kind: 'activated', high, low, leader });
-    this.advance();
-  }
-
   /** What is proposed and not committed, in order. */
   uncommitted(): TxnRange[] {
     return this.#outstanding
@@ -284,20 +272,26 @@ export class Broadcast {
     const rest = this.uncommitted();
     for (const range of rest) this.#committedLog.push(range);
     this.#outstanding = [];
-    return this.#activation === null ? rest : [this.#activation.range, ...rest];
+    const { range } = this.#activation;
+    return range === null ? rest : [range, ...rest];
   }
 
   // ------------------------------------------------------------------ syncs
 
-  /** The links to ping now. */
-  requestSync(token: number): readonly LinkId[] {
-    return this.#syncs.request(token, this.#proposedLow, this.#links);
+  /** What was proposed before is waited for, and an echo of a quorum to the pings that leave now. */
+  requestSync(token: number): void {
+    this.ping(this.#syncs.request(token, this.#proposedLow, this.#links));
+    this.answerSyncs();
+  }
+
+  ping(links: readonly LinkId[]): void {
+    if (links.length === 0) return;
+    const zxid = { high: this.#epoch, low: this.#proposedLow };
+    this.#out.say({ kind: 'ping', links, zxid });
   }
 
   answerSyncs(): void {
-    const tokens = this.#syncs.answer(this.#committedLow, (fits) =>
-      this.#links.areQuorum(this.quorums, fits),
-    );
+    const tokens = this.#syncs.answer(this.#committedLow, (fits) => this.isQuorum(fits));
     for (const token of tokens) this.#out.answer({ kind: 'synced', token });
   }
 }

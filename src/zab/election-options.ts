@@ -39,4 +39,9 @@ export interface OwnHistory {
   readonly peerEpoch: number;
   /** It may have lost what it once acknowledged: no base for a vote. Left out: it has not. */
   readonly isBlank?: boolean;
+  /**
+   * Until then a server that votes in the configuration that is proposed, and not in the one in force,
+   * votes for itself: it has been refused because it knows more than who led. Left out: it does not.
+   */
+  readonly standsUntilMs?: number;
 }

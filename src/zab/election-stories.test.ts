@@ -80,8 +80,7 @@ class Story {
         this.#quorums = [this.#quorum(fieldsOf(words))];
         return [];
       case 'start':
-        this.#readOwn(fieldsOf(words));
-        this.#running.start(this.#nowMs, this.#own);
+        this.#start(fieldsOf(words));
         return [];
       case 'connect':
         this.#running.onConnected(sid, this.#nowMs);
@@ -147,6 +146,14 @@ class Story {
     const own = given === 'none' ? 0n : zxid(BigInt(given ?? this.#own.zxid));
     const peerEpoch = Number(fields.get('epoch') ?? this.#own.peerEpoch);
     this.#own = { zxid: own, peerEpoch, isBlank };
+  }
+
+  /** With `stands`: for so many ms. */
+  #start(fields: Fields): void {
+    this.#readOwn(fields);
+    const stands = fields.get('stands');
+    const more = stands === undefined ? {} : { standsUntilMs: this.#nowMs + Number(stands) };
+    this.#running.start(this.#nowMs, { ...this.#own, ...more });
   }
 
   #receive(from: number, hex: string): string[] {

@@ -2,7 +2,7 @@
  * Fast leader election, from the point of view of one server: it says whom it is for, changes to
  * whoever is better when it hears of one, and is done when a quorum says the same. Rounds keep the
  * votes of one election apart from those of another. Who is late finds an ensemble that has decided
- * and joins it.
+ * and joins it (`established.ts`).
  *
  * As in Apache's ensembles, message for message, with these liberties, none of which they can tell:
  *
@@ -33,16 +33,17 @@ import type {
   ElectionOutcome,
   OwnHistory,
 } from './election-options.js';
+import { ElectionTimers } from './election-timers.js';
+import { Electorate } from './electorate.js';
+import { Established } from './established.js';
 import { Mandate } from './mandate.js';
-import { hasOracle, type Quorum } from './quorum.js';
 import type { RoleName } from './ready.js';
 import {
   emptyVote,
   isBetter,
-  isSameLeader,
+  isPhantom,
   isSameVote,
   noHistory,
-  supportersIn,
   voteOf,
   type HeardVote,
   type Vote,
@@ -57,9 +58,10 @@ const nobody = emptyVote(0n).leader;
 
 export class Election {
   readonly #options: ElectionOptions;
-  readonly #finalizeWaitMs: number;
+  readonly #electorate: Electorate;
+  /** Between repeats of a vote. */
   readonly #minIntervalMs: number;
-  readonly #maxIntervalMs: number;
+  readonly #timers: ElectionTimers;
   readonly #connected = new Set<number>();
   readonly #said: Announcements;
   /** Connected, no voters, and have asked: they want to hear of each decision. */
@@ -76,14 +78,8 @@ export class Election {
   #proposal: Vote = emptyVote(0n);
   /** Votes of this round. */
   readonly #received = new Ballots();
-  /** What servers that have decided say, in whatever round. */
-  readonly #established = new Map<number, HeardVote>();
-  #finalizeAtMs = Infinity;
-  #repeatAtMs = Infinity;
-  #intervalMs = 0;
-  /** The connection to the candidate is gone: then a round without it, unless it returns. */
-  #retreatAtMs = Infinity;
-  /** That has happened in this election: who is connected to whom is in doubt. */
+  readonly #established: Established;
+  /** It has lost a candidate in this election: who is connected to whom is in doubt. */
   #isDoubtful = false;
 
   #outcome: ElectionOutcome | null = null;
@@ -95,10 +91,14 @@ export class Election {
 
   constructor(options: ElectionOptions) {
     this.#options = options;
-    this.#finalizeWaitMs = options.finalizeWaitMs ?? 200;
-    this.#minIntervalMs = options.minNotificationIntervalMs ?? 200;
-    this.#maxIntervalMs = options.maxNotificationIntervalMs ?? 60_000;
-    this.#said = new Announcements(() => options.configText(), this.#minIntervalMs);
+    const minIntervalMs = options.minNotificationIntervalMs ?? 200;
+    const maxIntervalMs = options.maxNotificationIntervalMs ?? 60_000;
+    const finalizeWaitMs = options.finalizeWaitMs ?? 200;
+    this.#minIntervalMs = minIntervalMs;
+    this.#timers = new ElectionTimers({ finalizeWaitMs, minIntervalMs, maxIntervalMs });
+    this.#electorate = new Electorate(options.sid, () => options.quorums());
+    this.#established = new Established(options.sid, this.#electorate);
+    this.#said = new Announcements(() => options.configText(), minIntervalMs);
   }
 
   /** Later than any that was heard of. */
@@ -135,7 +135,7 @@ export class Election {
 
   /** When `tick` is needed next; Infinity: not until something happens. */
   get deadlineMs(): number {
-    return Math.min(this.#finalizeAtMs, this.#repeatAtMs, this.#retreatAtMs);
+    return this.#timers.deadlineMs;
   }
 
   /** What this server would say now to anybody; null: nothing yet. */
@@ -160,6 +160,10 @@ export class Election {
     this.#isDoubtful = false;
     this.#mandate.end();
     this.#established.clear();
+    const { standsUntilMs = nowMs } = own;
+    const mayStand = this.#electorate.has(this.#options.sid) && standsUntilMs > nowMs;
+    const mustStand = mayStand && !this.#electorate.isSelfInForce;
+    this.#timers.standUntil(mustStand ? standsUntilMs : Infinity);
     this.#beginRound(nowMs);
     // they have noticed sooner than this server that there is no leader, and will not say it twice
     const early = [...this.#early].filter(([, { atMs }]) => nowMs - atMs < this.#minIntervalMs);
@@ -180,16 +184,14 @@ export class Election {
     this.#decision = { state, vote };
     // a later election is in a later round than any that led to this
     if (vote.electionEpoch > this.#round) this.#round = vote.electionEpoch;
-    this.#stopTimers();
+    this.#timers.stop();
   }
 
   onConnected(sid: number, nowMs: number): void {
     this.#connected.add(sid);
     if (this.#phase !== 'looking') return;
-    if (BigInt(sid) === this.#proposal.leader) this.#retreatAtMs = Infinity;
-    // it is likely that there is news, so repeats begin with short intervals again
-    this.#intervalMs = this.#minIntervalMs;
-    this.#repeatAtMs = Math.min(this.#repeatAtMs, nowMs + this.#minIntervalMs);
+    if (BigInt(sid) === this.#proposal.leader) this.#timers.candidateReturned();
+    this.#timers.expectNews(nowMs);
     this.#consider(nowMs);
   }
 
@@ -199,32 +201,36 @@ export class Election {
     this.#askers.delete(sid);
     this.#early.delete(sid);
     this.#received.withdraw(sid);
-    this.#established.delete(sid);
+    this.#established.withdraw(sid);
     this.#mandate.withdraw(sid);
     if (this.#phase !== 'looking') return;
     this.#reconsiderVoice(nowMs);
-    if (BigInt(sid) === this.#proposal.leader) this.#retreatAtMs = nowMs + this.#minIntervalMs;
+    if (BigInt(sid) === this.#proposal.leader) this.#timers.candidateLost(nowMs);
     this.#consider(nowMs);
   }
 
   tick(nowMs: number): void {
     if (this.#phase !== 'looking' || this.#newerConfig !== null) return;
-    if (nowMs >= this.#retreatAtMs) {
+    if (this.#timers.mustRetreat(nowMs)) {
       this.#isDoubtful = true;
       this.#beginRound(nowMs);
       return;
     }
+    if (this.#timers.mustResign(nowMs)) {
+      this.#timers.standUntil(Infinity);
+      this.#beginRound(nowMs);
+      return;
+    }
     this.#consider(nowMs);
-    if (nowMs < this.#repeatAtMs) return;
+    if (!this.#timers.mustRepeat(nowMs)) return;
     this.#tellVoters();
-    this.#intervalMs = Math.min(2 * this.#intervalMs, this.#maxIntervalMs);
-    this.#repeatAtMs = nowMs + this.#intervalMs;
+    this.#timers.repeated(nowMs);
   }
 
   onNotification(from: number, notification: Notification, nowMs: number): void {
     if (this.#phase === 'idle' || from === this.#options.sid) return;
     if (this.#phase === 'looking' && this.#hasNewerConfig(notification)) return;
-    if (!this.#isVoter(from)) {
+    if (!this.#electorate.has(from)) {
       if (notification.state !== 'looking') return;
       this.#askers.add(from);
       this.#answer(from, notification, nowMs);
@@ -236,7 +242,9 @@ export class Election {
       this.#early.set(from, { notification, atMs: nowMs });
       this.#answer(from, notification, nowMs);
       const outcome = present(this.#outcome, 'decided');
-      this.#mandate.onLooking(from, notification, outcome, (sids) => this.#isQuorum(sids));
+      this.#mandate.onLooking(from, notification, outcome, (sids) =>
+        this.#electorate.isQuorum(sids),
+      );
       return;
     }
     if (notification.state === 'looking' && notification.electionEpoch < this.#round) {
@@ -246,7 +254,7 @@ export class Election {
       this.#onUndecided(notification, nowMs);
       return;
     }
-    if (!this.#isVoter(Number(notification.leader))) return;
+    if (!this.#electorate.has(Number(notification.leader))) return;
     if (notification.state === 'looking') this.#onLooking(from, notification, nowMs);
     else if (notification.state !== 'observing') this.#onDecided(from, notification);
   }
@@ -265,7 +273,8 @@ export class Election {
   }
 
   #ownVote(): Vote {
-    if (!this.#quorumInForce.voters.has(this.#options.sid)) return emptyVote(this.#round);
+    const mayVote = this.#timers.isStanding || this.#electorate.isSelfInForce;
+    if (!mayVote) return emptyVote(this.#round);
     const { zxid, peerEpoch } = this.#own;
     return {
       leader: BigInt(this.#options.sid),
@@ -278,11 +287,8 @@ export class Election {
   #propose(vote: Vote, nowMs: number): void {
     const { sid } = this.#options;
     this.#proposal = vote;
-    this.#finalizeAtMs = Infinity;
-    this.#retreatAtMs = Infinity;
-    this.#intervalMs = this.#minIntervalMs;
-    this.#repeatAtMs = nowMs + this.#intervalMs;
-    if (this.#isVoter(sid) && !this.#isMute) {
+    this.#timers.proposed(nowMs);
+    if (this.#electorate.has(sid) && !this.#isMute) {
       const version = notificationVersion;
       this.#received.cast(sid, { ...vote, state: 'looking', version });
     }
@@ -291,8 +297,8 @@ export class Election {
 
   /** It has no history to vote with, and not heard everybody: it neither counts nor is counted. */
   get #isMute(): boolean {
-    if (this.#own.isBlank !== true || !this.#isVoter(this.#options.sid)) return false;
-    return !this.#received.areComplete(this.#options.quorums(), this.#options.sid);
+    if (this.#own.isBlank !== true || !this.#electorate.has(this.#options.sid)) return false;
+    return !this.#received.areComplete(this.#electorate.quorums, this.#options.sid);
   }
 
   /** Somebody was heard who had not been, or is gone: a blank server may have a vote now, or none. */
@@ -301,7 +307,7 @@ export class Election {
     if (isMute === (this.#proposal.zxid === noHistory)) return;
     this.#received.withdraw(this.#options.sid);
     const own = this.#ownVote();
-    this.#propose(isMute ? own : this.#received.best(own, this.#quorumInForce), nowMs);
+    this.#propose(isMute ? own : this.#received.best(own, this.#electorate.weights), nowMs);
   }
 
   /**
@@ -319,7 +325,7 @@ export class Election {
     const { electionEpoch } = notification;
     const isOtherRound = electionEpoch !== this.#round;
     // it has left what it had joined
-    this.#established.delete(from);
+    this.#established.withdraw(from);
     if (electionEpoch < this.#round) {
       // whoever has no vote has no round of its own either: it listens in that of those who vote
       if (!this.#isMute || isVoteless || this.#received.votes.size > 0) return;
@@ -328,7 +334,7 @@ export class Election {
       this.#enterRound(electionEpoch);
       this.#propose(this.#ownVote(), nowMs);
     }
-    if (!isVoteless && this.#isPhantom(notification)) {
+    if (!isVoteless && isPhantom(notification, this.#options.sid, this.#own)) {
       // whoever votes so hides what it has itself, and will think again when it hears this
       this.#received.withdraw(from);
       this.#reconsiderVoice(nowMs);
@@ -342,7 +348,7 @@ export class Election {
       return;
     }
     if (!isVoteless && !this.#isMute) {
-      if (isBetter(notification, this.#proposal, this.#quorumInForce)) {
+      if (isBetter(notification, this.#proposal, this.#electorate.weights)) {
         this.#propose(voteOf(notification), nowMs);
       } else if (!isOtherRound && !isSameVote(notification, this.#proposal)) {
         // perhaps it was not listening when it was told
@@ -352,51 +358,19 @@ export class Election {
     this.#consider(nowMs);
   }
 
-  /** For this server, with a history that it had before it was restarted. */
-  #isPhantom({ leader, zxid, peerEpoch }: Vote): boolean {
-    if (leader !== BigInt(this.#options.sid)) return false;
-    return zxid !== this.#own.zxid || peerEpoch !== BigInt(this.#own.peerEpoch);
-  }
-
-  get #quorumInForce(): Quorum {
-    return present(this.#options.quorums()[0], 'there is a configuration');
-  }
-
-  #isVoter(sid: number): boolean {
-    return this.#options.quorums().some((quorum) => quorum.voters.has(sid));
-  }
-
   // ------------------------------------------------------------------ the decision
 
   /** Decides if a quorum is for the proposal and it is time. */
   #consider(nowMs: number): void {
     if (this.#phase !== 'looking' || this.#newerConfig !== null || this.#isMute) return;
     const supporters = this.#received.supporters((vote) => isSameVote(vote, this.#proposal));
-    if (this.#retreatAtMs !== Infinity || !this.#isBacked(supporters)) {
-      if (this.#finalizeAtMs !== Infinity) this.#repeatAtMs = nowMs + this.#intervalMs;
-      this.#finalizeAtMs = Infinity;
+    const isLost = this.#timers.isCandidateLost;
+    if (isLost || !this.#electorate.areEnoughFor(this.#proposal.leader, supporters)) {
+      this.#timers.disagreed(nowMs);
       return;
     }
-    // and nothing is repeated meanwhile: those who wait as well would wait for longer
-    if (this.#finalizeAtMs === Infinity) this.#finalizeAtMs = nowMs + this.#finalizeWaitMs;
-    this.#repeatAtMs = Infinity;
-    if (nowMs < this.#finalizeAtMs && !this.#isEverybodyHeard(supporters)) return;
-    this.#decide(this.#proposal, supporters);
-  }
-
-  #isBacked(supporters: ReadonlySet<number>): boolean {
-    if (this.#isQuorum(supporters)) return true;
-    // an oracle allows one server to go on alone, which can only be this one
-    if (this.#proposal.leader !== BigInt(this.#options.sid)) return false;
-    return this.#options
-      .quorums()
-      .every((quorum) =>
-        hasOracle(quorum) ? quorum.containsByOracle(supporters) : quorum.contains(supporters),
-      );
-  }
-
-  #isQuorum(sids: ReadonlySet<number>): boolean {
-    return this.#options.quorums().every((quorum) => quorum.contains(sids));
+    const isFinal = this.#timers.agreed(nowMs);
+    if (isFinal || this.#isEverybodyHeard(supporters)) this.#decide(this.#proposal, supporters);
   }
 
   /** No connected voter is left that could know better, the candidate spoke for itself. */
@@ -404,50 +378,24 @@ export class Election {
     const { sid } = this.#options;
     const candidate = Number(this.#proposal.leader);
     if (this.#isDoubtful || !supporters.has(candidate)) return false;
-    if (!this.#isQuorum(supporters)) return false;
+    if (!this.#electorate.isQuorum(supporters)) return false;
     if (candidate !== sid && !this.#connected.has(candidate)) return false;
     return [...this.#connected].every((other) => {
-      if (this.#received.isHeard(other) || !this.#isVoter(other)) return true;
+      if (this.#received.isHeard(other) || !this.#electorate.has(other)) return true;
       return this.#received.votes.get(other)?.leader === this.#proposal.leader;
     });
   }
 
   /** A server that has decided: if a quorum has, and the leader says so too, it is decided here. */
   #onDecided(from: number, heard: HeardVote): void {
-    const { electionEpoch } = heard;
-    if (electionEpoch === this.#round) {
-      this.#received.cast(from, heard);
-      const supporters = this.#received.supporters((vote) =>
-        vote.state === 'looking' ? isSameVote(vote, heard) : vote.leader === heard.leader,
-      );
-      if (this.#isQuorum(supporters) && this.#isLed(this.#received.votes, heard)) {
-        this.#decide(voteOf(heard), supporters);
-        return;
-      }
-    }
-    this.#established.set(from, heard);
-    const supporters = supportersIn(this.#established, (vote) => isSameLeader(vote, heard));
-    const isDecided = this.#isQuorum(supporters) && this.#isLed(this.#established, heard);
-    if (!isDecided && !this.#isOtherOfTwo(from, heard)) return;
-    this.#round = electionEpoch;
+    const supporters = this.#established.onDecided(from, heard, {
+      ballots: this.#received,
+      round: this.#round,
+      isStanding: this.#timers.isStanding,
+    });
+    if (supporters === null) return;
+    this.#round = heard.electionEpoch;
     this.#decide(voteOf(heard), supporters);
-  }
-
-  /**
-   * Servers repeat to each other that one leads which has long been dead, unless the leader's own
-   * word is asked for. This server's own word is that it is in this round.
-   */
-  #isLed(votes: ReadonlyMap<number, HeardVote>, vote: Vote): boolean {
-    if (vote.leader === BigInt(this.#options.sid)) return vote.electionEpoch === this.#round;
-    const leaders = votes.get(Number(vote.leader));
-    return leaders?.state === 'leading' && leaders.leader === vote.leader;
-  }
-
-  /** Of two servers with an oracle, one that leads alone is all the quorum there is. */
-  #isOtherOfTwo(from: number, heard: HeardVote): boolean {
-    const force = this.#quorumInForce;
-    if (!hasOracle(force) || force.voters.size !== 2 || !force.voters.has(from)) return false;
-    return heard.state === 'leading' && heard.leader === BigInt(from);
   }
 
   #decide(vote: Vote, supporters: ReadonlySet<number>): void {
@@ -457,19 +405,15 @@ export class Election {
     for (const asker of this.#askers) this.#tell(asker);
   }
 
-  #stopTimers(): void {
-    this.#finalizeAtMs = this.#repeatAtMs = this.#retreatAtMs = Infinity;
-  }
-
   /** A configuration of a higher version; what its sender votes for is then beside the point. */
   #hasNewerConfig(notification: Notification): boolean {
     const { config } = notification;
     if (config !== null && config !== '') {
       const version = this.#options.configVersionOf(config);
-      const known = this.#newerConfig?.version ?? this.#quorumInForce.version;
+      const known = this.#newerConfig?.version ?? this.#electorate.inForce.version;
       if (version !== null && version > known) {
         this.#newerConfig = { version, text: config };
-        this.#stopTimers();
+        this.#timers.stop();
       }
     }
     return this.#newerConfig !== null;
@@ -478,9 +422,7 @@ export class Election {
   // ------------------------------------------------------------------ what others are told
 
   #tellVoters(): void {
-    const voters = new Set(this.#options.quorums().flatMap((quorum) => [...quorum.voters]));
-    voters.delete(this.#options.sid);
-    for (const sid of [...voters].sort((a, b) => a - b)) this.#tell(sid);
+    for (const sid of this.#electorate.others) this.#tell(sid);
   }
 
   #statement(): Statement {

@@ -2,32 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { committed, drain, follow, newLeader, propose, said, settle } from './leader.fixture.js';
 
-test('phase 1: the epoch is above all of a quorum, and is told only when it is durable', () => {
-  const leader = newLeader([1, 2, 3]);
-  assert.deepEqual(drain(leader), []);
-  leader.onLearnerInfo(7, { sid: 2, isObserver: false, acceptedEpoch: 6 }, 0);
-  const [ready, ...rest] = drain(leader);
-  assert.deepEqual(rest, []);
-  assert.equal(ready?.persist?.acceptedEpoch, 7);
-  assert.deepEqual(said([ready]), []);
-  leader.persisted(ready.seq);
-  assert.deepEqual(said(drain(leader)), ['leaderInfo 7']);
-});
-
-test('phase 1: who knows more than this leader is not led by it', () => {
-  for (const [epoch, low] of [
-    [4, 10],
-    [5, 0],
-  ] as const) {
-    const leader = newLeader([1, 2, 3]);
-    leader.onLearnerInfo(7, { sid: 2, isObserver: false, acceptedEpoch: 4 }, 0);
-    settle(leader);
-    leader.onAckEpoch(7, epoch, { high: 4, low }, 0);
-    assert.deepEqual(said(settle(leader)), ['close 7']);
-    assert.equal(leader.isServing, false);
-  }
-});
-
 test('phase 2: the history is a quorum’s before anybody is served', () => {
   const leader = newLeader([1, 2, 3]);
   const readys = follow(leader, 7, 2);
@@ -45,86 +19,6 @@ test('phase 2: the history is a quorum’s before anybody is served', () => {
     ],
   );
   assert.equal(leader.isServing, true);
-});
-
-test('phase 3: a proposal leaves before the own flush and is committed after it and a quorum', () => {
-  const leader = newLeader([1, 2, 3]);
-  follow(leader, 7, 2);
-  propose(leader, 2);
-  const proposing = drain(leader);
-  assert.deepEqual(said(proposing), ['propose 7']);
-  leader.onAck(7, 5, 1, 0);
-  leader.onAck(7, 5, 2, 0);
-  assert.equal(committed(drain(leader)), 0, 'not on its own disk');
-  leader.persisted(proposing.at(-1)?.seq ?? 0);
-  const done = drain(leader);
-  assert.equal(committed(done), 2);
-  assert.deepEqual(said(done), ['commit 7']);
-});
-
-test('phase 3: the own flush alone commits nothing', () => {
-  const leader = newLeader([1, 2, 3]);
-  follow(leader, 7, 2);
-  propose(leader, 1);
-  assert.equal(committed(settle(leader)), 0);
-  leader.onAck(7, 5, 1, 0);
-  assert.equal(committed(settle(leader)), 1);
-});
-
-test('an acknowledgement ends with its connection', () => {
-  const leader = newLeader([1, 2, 3, 4, 5]);
-  const links = [7, 8];
-  for (const link of links) {
-    leader.onLearnerInfo(link, { sid: link - 5, isObserver: false, acceptedEpoch: 4 }, 0);
-  }
-  settle(leader);
-  for (const link of links) leader.onAckEpoch(link, 4, { high: 4, low: 9 }, 0);
-  settle(leader);
-  for (const link of links) leader.onAck(link, leader.epoch, 0, 0);
-  settle(leader);
-  assert.equal(leader.isServing, true);
-  const epoch = leader.epoch;
-  propose(leader, 1);
-  settle(leader);
-  leader.onAck(7, epoch, 1, 0);
-  leader.onLinkDown(7);
-  leader.onAck(8, epoch, 1, 0);
-  assert.equal(committed(settle(leader)), 0, 'server 2 may have cut off what it acknowledged');
-});
-
-test('a sync is answered after a quorum’s echo and what was proposed before it', () => {
-  const leader = newLeader([1, 2, 3]);
-  follow(leader, 7, 2);
-  propose(leader, 1);
-  settle(leader);
-  leader.requestSync(99);
-  assert.deepEqual(said(drain(leader)), ['ping 7']);
-  leader.onPong(7, 0);
-  assert.deepEqual(
-    settle(leader).flatMap(({ results }) => results),
-    [],
-  );
-  leader.onAck(7, 5, 1, 0);
-  assert.deepEqual(
-    settle(leader).flatMap(({ results }) => results),
-    [{ kind: 'synced', token: 99 }],
-  );
-});
-
-test('without a quorum that follows the role ends; so it does when none comes in time', () => {
-  const waiting = newLeader([1, 2, 3]);
-  waiting.tick(1000);
-  assert.match(settle(waiting)[0]?.stop ?? '', /no quorum in time/);
-  const left = newLeader([1, 2, 3]);
-  follow(left, 7, 2);
-  left.onLinkDown(7);
-  assert.match(settle(left).at(-1)?.stop ?? '', /fewer than a quorum/);
-  const deserted = newLeader([1, 2, 3]);
-  for (const sid of [2, 3]) follow(deserted, sid, sid);
-  deserted.onLinkDown(3);
-  assert.equal(deserted.isStopped, false, 'two of three are left');
-  deserted.onLinkDown(2);
-  assert.ok(deserted.isStopped);
 });
 
 test('older releases acknowledge history before NEWLEADER (ZOOKEEPER-4685): it counts for nothing', () => {

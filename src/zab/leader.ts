@@ -1,8 +1,12 @@
 /**
- * The leading role, from the end of an election to its own end: discovery of an epoch that a quorum
- * promises, synchronisation of each learner with this server's history, broadcast. Paper: Junqueira,
- * Reed, Serafini, "Zab: High-performance broadcast for primary-backup systems", phases 1 to 3 of the
- * leader; wire order as Apache's.
+ * The leading role, from the end of an election to its own end, as a sequence of what has a file each:
+ *
+ *   discovery         an epoch that a quorum promises                       `discovery.ts`
+ *   synchronisation   learners with this server's history, a quorum of them `synchronisation.ts`
+ *   broadcast         proposals, until no quorum follows any more           `broadcast.ts`, `contact.ts`
+ *
+ * Paper: Junqueira, Reed, Serafini, "Zab: High-performance broadcast for primary-backup systems", phases
+ * 1 to 3 of the leader; wire order as Apache's.
  *
  * Pure: connections and the disk are told of in method calls, what is to be done comes out as
  * Readys. The rules that keep committed transactions:
@@ -12,100 +16,78 @@
  * - The own acknowledgement of a proposal counts only after its flush; others' by connection.
  * - A proposal is committed when every quorum in force has it durable, in order, without a gap.
  */
-import { assert } from '../base/assert.js';
+import { assert, present } from '../base/assert.js';
 import type { TxnBatch } from '../protocol/txn-batch.js';
+import { Activation } from './activation.js';
 import { Broadcast, type NextConfiguration } from './broadcast.js';
-import { isAbove, type CommittedLog, type TxnRange } from './committed-log.js';
-import { LearnerLink } from './learner-link.js';
-import { LearnerLinks } from './learner-links.js';
+import type { TxnRange } from './committed-log.js';
+import { Contact } from './contact.js';
+import { Discovery } from './discovery.js';
 import { HandOver } from './hand-over.js';
+import type { LeaderOptions } from './leader-options.js';
+import { LearnerLink, type LearnerSelf } from './learner-link.js';
+import { LearnerLinks } from './learner-links.js';
 import type { LinkId } from './messages.js';
 import { Outbox, readyToPersist } from './outbox.js';
-import { hasHistory, isEverybody } from './promise.js';
 import type { Quorum } from './quorum.js';
 import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
-import type { ZxidPair } from './sync-choice.js';
 import type { Succession } from './succession.js';
+import type { ZxidPair } from './sync-choice.js';
 import { Synchronisation } from './synchronisation.js';
-
-export interface LeaderOptions {
-  readonly sid: number;
-  readonly tickMs: number;
-  /** In ticks. */
-  readonly initLimit: number;
-  readonly syncLimit: number;
-  /** As they are on this server's disk. */
-  readonly acceptedEpoch: number;
-  readonly currentEpoch: number;
-  /** The end of the own log, all of it durable and applied. */
-  readonly lastLogged: ZxidPair;
-  /** What is on this server's disk was whole here once. Left out: it was. */
-  readonly hasHistory?: boolean;
-  /** An operator says that the ensemble is new: nobody without history has lost any. */
-  readonly isBeginning?: boolean;
-  readonly committedLog: CommittedLog;
-  /** All that must agree: one, or two while a reconfiguration is under way. */
-  readonly quorums: () => readonly Quorum[];
-  /** How long a quorum may take to promise the epoch; initLimit when it is left out. */
-  readonly discoveryLimitMs?: number;
-  /** How many batches may be on their way to the disk at once; one when it is left out. */
-  readonly flushesMax?: () => number;
-  readonly nowMs: number;
-}
 
 /** Would-be leaders that nobody followed raise the epoch by one each; more is a damaged file. */
 const epochsAheadMax = 1000;
 
-type Phase = 'discovery' | 'promising' | 'promised' | 'synchronisation' | 'broadcast' | 'stopped';
+type Phase = 'discovery' | 'synchronisation' | 'broadcast' | 'stopped';
 
 export class Leader {
   readonly #options: LeaderOptions;
   readonly #links: LearnerLinks;
-  readonly #broadcast: Broadcast;
+  readonly #discovery: Discovery;
   #synchronisation: Synchronisation | null = null;
+  readonly #broadcast: Broadcast;
+  readonly #activation: Activation;
+  readonly #contact: Contact;
   #handOver: HandOver | null = null;
   #phase: Phase = 'discovery';
-  #epoch = 0;
   readonly #startedMs: number;
-  #phaseStartedMs: number;
-  #lastPingMs: number;
   #nowMs: number;
-
-  #hasOwnPromise = false;
-  #hasOwnAck = false;
+  #epochFloor = 0;
 
   #seq = 0;
-  #epochFloor = 0;
   /** Proposals were acknowledged since the last look at what is committed. */
   #hasCounted = false;
   readonly #out = new Outbox();
+  /** A batch to be logged: not taken yet. */
   #persist: Persist | null = null;
-  /** A persist of epoch files is under way: nothing that depends on it has been said. */
-  #slowSeq = 0;
+  /** Epoch files are under way: nothing that depends on them has been said. */
+  #epochSeq = 0;
   /** A batch is under way with a configuration that was proposed. */
   #savingSeq = 0;
-  /** A persist of a configuration; the same holds. */
+  /** A configuration that is decided is under way; what holds for epoch files holds for it. */
   #activationSeq = 0;
-  /** Learners to be told of the whole history, which ends with that configuration. */
-  readonly #held: (() => void)[] = [];
 
   constructor(options: LeaderOptions) {
     this.#options = options;
-    this.#nowMs = options.nowMs;
-    this.#startedMs = this.#phaseStartedMs = this.#lastPingMs = options.nowMs;
+    this.#nowMs = this.#startedMs = options.nowMs;
     const { sid, committedLog } = options;
-    const quorums = options.quorums();
-    this.#links = new LearnerLinks(sid, (link, reason) => {
-      this.#out.say({ kind: 'close', link, reason });
+    const out = this.#out;
+    const links = new LearnerLinks(sid, (link, reason) => {
+      out.say({ kind: 'close', link, reason });
     });
-    const [links, out] = [this.#links, this.#out];
-    this.#broadcast = new Broadcast({ sid, links, committedLog, out, quorums });
-    this.#tryEpoch();
+    const activation = new Activation({ links, out });
+    const quorums = options.quorums();
+    const broadcast = new Broadcast({ sid, links, committedLog, out, activation, quorums });
+    this.#links = links;
+    this.#activation = activation;
+    this.#broadcast = broadcast;
+    this.#contact = new Contact(options, { links, broadcast });
+    this.#discovery = new Discovery(options, { links, broadcast, out });
   }
 
   /** Of this leader; 0 until a quorum has been heard. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#discovery.epoch;
   }
 
   get isServing(): boolean {
@@ -136,27 +118,20 @@ export class Leader {
   // ------------------------------------------------------------------ learners
 
   /** FOLLOWERINFO or OBSERVERINFO: the first that a link says. */
-  onLearnerInfo(
-    link: LinkId,
-    info: { readonly sid: number; readonly isObserver: boolean; readonly acceptedEpoch: number },
-    nowMs: number,
-  ): void {
+  onLearnerInfo(link: LinkId, info: LearnerSelf, nowMs: number): void {
     if (this.#phase === 'stopped') return;
     this.#nowMs = nowMs;
     const learner = new LearnerLink(link, info, nowMs);
     this.#links.add(learner);
-    if (this.#phase === 'broadcast' && !info.isObserver && info.acceptedEpoch > this.#epoch) {
+    if (this.#phase === 'broadcast' && !info.isObserver && info.acceptedEpoch > this.epoch) {
       this.#makeWay(learner);
-      return;
-    }
-    if (this.#phase === 'discovery') this.#tryEpoch();
-    else if (this.#slowSeq === 0) this.#tellEpoch(learner);
+    } else this.#discovery.onLearnerInfo(learner, nowMs);
   }
 
   /** It can follow in a later epoch only, and there would be none before this leader is lost. */
   #makeWay(learner: LearnerLink): void {
     const { sid, acceptedEpoch } = learner;
-    if (acceptedEpoch - this.#epoch > epochsAheadMax) {
+    if (acceptedEpoch - this.epoch > epochsAheadMax) {
       // for a number out of nowhere the ensemble is not to be without a leader again and again
       this.#links.drop(learner, `it has promised epoch ${acceptedEpoch}, which no election led to`);
       return;
@@ -174,27 +149,9 @@ export class Leader {
   onAckEpoch(link: LinkId, currentEpoch: number, lastLogged: ZxidPair, nowMs: number): void {
     const learner = this.#heard(link, nowMs);
     if (learner === null) return;
-    if (learner.phase !== 'promising') {
-      this.#links.drop(learner, 'ACKEPOCH out of turn');
-      return;
-    }
-    learner.lastLogged = lastLogged;
-    const { currentEpoch: ours, lastLogged: own } = this.#options;
-    const isAhead =
-      currentEpoch > ours ||
-      (currentEpoch === ours && isAbove(lastLogged.high, lastLogged.low, own.high, own.low));
-    // once this epoch has begun its history is what counts, however far the learner's tail reaches
-    if (currentEpoch !== -1 && isAhead && this.#phase === 'promising') {
-      this.#links.drop(learner, 'it knows more than this leader');
-      return;
-    }
-    learner.phase = 'promised';
-    learner.hasPromised = currentEpoch !== -1;
-    learner.hasHistory = hasHistory(currentEpoch, lastLogged);
-    if (this.#phase === 'promising') this.#tryPromises();
-    else if (this.#phase === 'synchronisation' || this.#phase === 'broadcast') {
-      this.#whenTold(learner, () => this.#synchronisation?.begin(learner, this.#nowMs));
-    }
+    const follows = this.#discovery.onAckEpoch(learner, currentEpoch, lastLogged, nowMs);
+    if (!follows || this.#phase === 'discovery') return;
+    this.#activation.whenTold(learner, () => this.#synchronisation?.begin(learner, this.#nowMs));
   }
 
   onAck(link: LinkId, high: number, low: number, nowMs: number): void {
@@ -206,7 +163,7 @@ export class Leader {
         this.#count(learner, high, low);
         return;
       }
-      if (high !== this.#epoch) {
+      if (high !== this.epoch) {
         this.#links.drop(learner, 'it acknowledges another epoch');
         return;
       }
@@ -239,7 +196,8 @@ export class Leader {
     this.#links.forget(link);
     this.#goOnHandingOver();
     // a connection that ends is acted on at once: its server has ended its role, or is no more
-    const isDeserted = this.#phase === 'broadcast' && was?.phase === 'active' && !this.#isFollowed;
+    const isDeserted =
+      this.#phase === 'broadcast' && was?.phase === 'active' && !this.#contact.isFollowed;
     if (isDeserted && this.succession === null) this.#end('fewer than a quorum of servers follow');
     // an oracle may have allowed to go on without it
     else this.#broadcast.advance();
@@ -250,14 +208,14 @@ export class Leader {
     const learner = this.#links.get(link);
     if (learner === undefined || this.#phase === 'stopped') return;
     assert(learner.phase === 'streaming', 'only a streaming learner has been streamed to');
-    this.#whenTold(learner, () => this.#synchronisation?.goOn(learner, at, this.#nowMs));
+    this.#activation.whenTold(learner, () => this.#synchronisation?.goOn(learner, at, this.#nowMs));
   }
 
   // ------------------------------------------------------------------ the server
 
   /** The zxid of the next proposal: (epoch, counter). */
   nextZxidHigh(): number {
-    return this.#epoch;
+    return this.#discovery.epoch;
   }
 
   nextZxidLow(): number {
@@ -292,7 +250,7 @@ export class Leader {
     if (this.#phase !== 'broadcast' || this.#handOver !== null) return false;
     if (!this.#broadcast.quorums.every(({ voters }) => voters.has(to))) return false;
     this.#nowMs = nowMs;
-    const [links, broadcast, out, epoch] = [this.#links, this.#broadcast, this.#out, this.#epoch];
+    const [links, broadcast, out, epoch] = [this.#links, this.#broadcast, this.#out, this.epoch];
     const limitMs = this.#options.tickMs / 4;
     this.#handOver = new HandOver({ to, round, epoch, links, broadcast, out, limitMs, nowMs });
     return this.#goOnHandingOver();
@@ -332,15 +290,17 @@ export class Leader {
 
   /** What is flushed here counts as this server's acknowledgement. */
   persisted(seq: number): void {
-    if (seq === this.#slowSeq) {
-      this.#slowSeq = 0;
-      this.#persistedEpoch();
+    if (seq === this.#epochSeq) {
+      this.#epochSeq = 0;
+      this.#discovery.persisted(this.#nowMs);
+      if (this.#phase === 'discovery' && this.#discovery.phase === 'over') this.#synchronise();
       return;
     }
     if (seq === this.#activationSeq) {
       this.#activationSeq = 0;
-      this.#broadcast.activated();
-      for (const begin of this.#held.splice(0)) begin();
+      this.#activation.persisted();
+      this.#broadcast.advance();
+      this.#activation.release();
       return;
     }
     if (seq === this.#savingSeq) this.#savingSeq = 0;
@@ -354,58 +314,49 @@ export class Leader {
    */
   requestSync(token: number): void {
     assert(this.#phase === 'broadcast', 'only an established leader answers a sync');
-    const links = this.#broadcast.requestSync(token);
-    if (links.length > 0) this.#ping(links);
-    this.#broadcast.answerSyncs();
+    this.#broadcast.requestSync(token);
   }
 
   tick(nowMs: number): void {
     if (this.#phase === 'stopped') return;
     this.#nowMs = nowMs;
-    const { tickMs, initLimit, syncLimit } = this.#options;
-    if (this.#phase !== 'broadcast') {
-      const limitMs = this.#isDiscovering ? this.#options.discoveryLimitMs : undefined;
-      if (nowMs - this.#phaseStartedMs >= (limitMs ?? initLimit * tickMs)) {
-        this.#end(`no quorum in time, waiting for ${this.#phase}`);
-        return;
-      }
+    const awaited = this.#overdue(nowMs);
+    if (awaited !== null) {
+      this.#end(`no quorum in time, waiting for ${awaited}`);
+      return;
     }
     this.#goOnHandingOver();
-    for (const learner of [...this.#links]) {
-      const limit = learner.phase === 'active' ? syncLimit : initLimit;
-      if (nowMs - learner.lastHeardMs > limit * tickMs) {
-        this.#links.drop(learner, 'it has not been heard for too long');
-      }
-    }
-    if (this.#phase === 'broadcast' && nowMs - this.#lastPingMs >= tickMs / 2) {
-      this.#lastPingMs = nowMs;
-      if (!this.#isFollowed) {
+    this.#contact.dropSilent(nowMs);
+    if (this.#phase === 'broadcast' && this.#contact.isPingDue(nowMs)) {
+      if (!this.#contact.isFollowed) {
         this.#end('fewer than a quorum of servers follow');
         return;
       }
-      const links: LinkId[] = [];
-      for (const learner of this.#links) {
-        if (!learner.isForwarding) continue;
-        if (learner.phase === 'active') learner.pingsSent++;
-        links.push(learner.id);
-      }
-      if (links.length > 0) this.#ping(links);
+      this.#contact.ping(nowMs);
       this.#broadcast.advance();
-    } else if (nowMs - this.#startedMs >= tickMs) this.#tryAlone();
+    } else if (nowMs - this.#startedMs >= this.#options.tickMs) this.#tryAlone();
+  }
+
+  /** What it has waited for until its time was up; null: for nothing. */
+  #overdue(nowMs: number): string | null {
+    if (this.#phase === 'discovery') {
+      return this.#discovery.isLate(nowMs) ? this.#discovery.phase : null;
+    }
+    const isLate = this.#phase === 'synchronisation' && this.#synchronisation?.isLate(nowMs);
+    return isLate === true ? this.#phase : null;
   }
 
   /** Whoever was to come had a tick to do so: from here on an oracle counts. */
   #tryAlone(): void {
     this.#links.takesPart ??= () => true;
-    if (this.#phase === 'discovery') this.#tryEpoch();
-    else if (this.#phase === 'promising') this.#tryPromises();
+    if (this.#phase === 'discovery') this.#discovery.tryAgain(this.#nowMs);
     else if (this.#phase === 'synchronisation') this.#tryEstablish();
   }
 
   /** When `tick` has something to do. */
   get deadlineMs(): number {
-    const { tickMs } = this.#options;
-    return this.#phase === 'broadcast' ? this.#lastPingMs + tickMs / 2 : this.#nowMs + tickMs / 4;
+    if (this.#phase === 'broadcast') return this.#contact.nextPingMs;
+    return this.#nowMs + this.#options.tickMs / 4;
   }
 
   /** Ends the role by wish of the server, or because of the disk. */
@@ -416,8 +367,8 @@ export class Leader {
   /** Everything proposed and not committed: it is on this server's disk, so memory follows. */
   takeRest(): TxnRange[] {
     assert(this.#phase === 'stopped', 'only at the end of the role');
-    const isIdle = !this.#broadcast.isFlushing && this.#slowSeq === 0 && this.#activationSeq === 0;
-    assert(isIdle, 'no flush is under way');
+    assert(!this.#broadcast.isFlushing && this.#activationSeq === 0, 'no flush is under way');
+    assert(!this.#discovery.isPersisting, 'nor are epoch files');
     return [...this.#out.takeCommitted(), ...this.#broadcast.takeRest()];
   }
 
@@ -440,109 +391,47 @@ export class Leader {
   }
 
   #takePersist(): Ready | null {
-    if (this.#broadcast.mustActivate && this.#activationSeq === 0) {
+    if (this.#activation.isUnderWay && this.#activationSeq === 0) {
       this.#activationSeq = ++this.#seq;
       return readyToPersist(this.#seq, { ...nothingToPersist, config: 'inForce' }, null);
     }
     const persist = this.#persist;
-    if (persist === null) return null;
+    if (persist === null) return this.#takeEpoch();
     this.#persist = null;
     const seq = ++this.#seq;
-    const { batch } = persist;
-    if (batch === null) this.#slowSeq = seq;
-    else this.#broadcast.flushBegins(seq, batch);
+    this.#broadcast.flushBegins(seq, present(persist.batch, 'it is a batch that is persisted'));
     if (persist.config !== null) this.#savingSeq = seq;
     return readyToPersist(seq, persist, null);
   }
 
-  // ------------------------------------------------------------------ discovery
+  #takeEpoch(): Ready | null {
+    if (!this.#discovery.mustPersist) return null;
+    this.#epochSeq = ++this.#seq;
+    return readyToPersist(this.#seq, this.#discovery.takePersist(), null);
+  }
 
-  /** CEPOCH of a quorum: the new epoch is above all of theirs. */
-  #tryEpoch(): void {
-    if (!this.#isQuorum(() => true)) return;
-    let epoch = this.#options.acceptedEpoch;
+  // ------------------------------------------------------------------ from phase to phase
+
+  /** The epoch is promised and current: each learner is brought to its history. */
+  #synchronise(): void {
+    this.#phase = 'synchronisation';
+    const [epoch, broadcast, out, nowMs] = [this.epoch, this.#broadcast, this.#out, this.#nowMs];
+    const synchronisation = new Synchronisation(this.#options, { epoch, broadcast, out, nowMs });
+    this.#synchronisation = synchronisation;
     for (const learner of this.#links) {
-      if (!learner.isObserver && learner.acceptedEpoch > epoch) epoch = learner.acceptedEpoch;
+      if (learner.phase === 'info') this.#discovery.tellEpoch(learner);
+      else if (learner.phase === 'promised') synchronisation.begin(learner, nowMs);
     }
-    this.#epoch = epoch + 1;
-    this.#enter('promising');
-    this.#persist = { ...nothingToPersist, acceptedEpoch: this.#epoch };
-    this.#slowSeq = -1;
+    this.#tryEstablish();
   }
 
-  /** Now, or when a configuration that is decided may be told. */
-  #whenTold(learner: LearnerLink, begin: () => void): void {
-    if (!this.#broadcast.mustActivate) {
-      begin();
-      return;
-    }
-    this.#held.push(() => {
-      if (this.#links.get(learner.id) === learner) begin();
-    });
-  }
-
-  #tellEpoch(learner: LearnerLink): void {
-    learner.phase = 'promising';
-    this.#out.sayDurably({ kind: 'leaderInfo', link: learner.id, epoch: this.#epoch });
-  }
-
-  /** ACKEPOCH of a quorum: nobody of it will follow an older leader any more. */
-  #tryPromises(): void {
-    if (!this.#hasOwnPromise) return;
-    const { sid, quorums, hasHistory: knows = true, isBeginning = false } = this.#options;
-    const promised = [...this.links()].filter((one) => !one.isObserver && one.hasPromised);
-    const known = promised.filter((one) => one.hasHistory || isBeginning);
-    const isKnown = (knows || isBeginning) && this.#isQuorum((one) => known.includes(one));
-    if (!isKnown && !isEverybody(quorums(), [sid, ...promised.map((one) => one.sid)])) return;
-    this.#enter('promised');
-    this.#persist = { ...nothingToPersist, beginEpoch: this.#epoch, finishEpoch: true };
-    this.#slowSeq = -1;
-  }
-
-  #persistedEpoch(): void {
-    if (this.#phase === 'promising') {
-      this.#hasOwnPromise = true;
-      for (const learner of this.#links) {
-        if (learner.phase === 'info') this.#tellEpoch(learner);
-      }
-      this.#tryPromises();
-    } else if (this.#phase === 'promised') {
-      this.#hasOwnAck = true;
-      this.#enter('synchronisation');
-      const { committedLog } = this.#options;
-      this.#synchronisation = new Synchronisation({
-        epoch: this.#epoch,
-        committedLog,
-        broadcast: this.#broadcast,
-        out: this.#out,
-        applied: () => this.#applied(),
-      });
-      for (const learner of this.#links) {
-        if (learner.phase === 'info') this.#tellEpoch(learner);
-        else if (learner.phase === 'promised') this.#synchronisation.begin(learner, this.#nowMs);
-      }
-      this.#tryEstablish();
-    }
-  }
-
-  // ------------------------------------------------------------------ synchronisation
-
-  /** What is committed here, which is what the tree holds or is about to. */
-  #applied(): ZxidPair {
-    const { committedLog, lastLogged } = this.#options;
-    if (this.committedLow > 0) return { high: committedLog.lastHigh, low: committedLog.lastLow };
-    // from its establishment on, the tree stands at the beginning of the epoch
-    return this.#phase === 'broadcast' ? { high: this.#epoch, low: 0 } : lastLogged;
-  }
-
-  /** ACK of NEWLEADER by a quorum: this epoch's history is theirs. */
   #tryEstablish(): void {
-    if (!this.#hasOwnAck) return;
-    if (!this.#isQuorum((learner) => learner.phase === 'acknowledged')) return;
-    this.#enter('broadcast');
+    if (this.#synchronisation?.isAcknowledged !== true) return;
+    this.#phase = 'broadcast';
+    this.#links.agreed();
     this.#links.takesPart = ({ phase }) => phase === 'active';
-    this.#broadcast.open(this.#epoch);
-    this.#lastPingMs = this.#nowMs;
+    this.#broadcast.open(this.epoch);
+    this.#contact.begin(this.#nowMs);
     this.#out.start = 'leading';
     for (const learner of this.#links) {
       if (learner.phase === 'acknowledged') this.#activate(learner);
@@ -568,29 +457,12 @@ export class Leader {
 
   // ------------------------------------------------------------------ shared
 
-  get #isFollowed(): boolean {
-    return this.#isQuorum((learner) => learner.phase === 'active');
-  }
-
-  get #isDiscovering(): boolean {
-    return this.#phase === 'discovery' || this.#phase === 'promising' || this.#phase === 'promised';
-  }
-
-  #isQuorum(fits: (learner: LearnerLink) => boolean): boolean {
-    return this.#links.areQuorum(this.#broadcast.quorums, fits);
-  }
-
   #count(learner: LearnerLink, high: number, low: number): void {
     // Apache's older releases acknowledge all that they log, history that they are sent, too
-    if (high < this.#epoch) return;
+    if (high < this.#discovery.epoch) return;
     if (!this.#broadcast.count(learner, high, low)) {
       this.#links.drop(learner, 'it acknowledges what was never proposed to it');
     }
-  }
-
-  #ping(links: readonly LinkId[]): void {
-    const zxid = { high: this.#epoch, low: this.proposedLow };
-    this.#out.say({ kind: 'ping', links, zxid });
   }
 
   #heard(link: LinkId, nowMs: number): LearnerLink | null {
@@ -602,13 +474,9 @@ export class Leader {
     return learner;
   }
 
-  #enter(phase: Phase): void {
-    this.#phase = phase;
-    this.#phaseStartedMs = this.#nowMs;
-  }
-
   #end(reason: string): void {
     this.#phase = 'stopped';
+    this.#discovery.close();
     this.#broadcast.close();
     this.#out.stop = reason;
     this.#links.dropAll(reason);

@@ -21,10 +21,22 @@ export type LearnerPhase =
   | 'acknowledged'
   | 'active';
 
+/** What a learner says of itself when it comes. */
+export interface LearnerSelf {
+  readonly sid: number;
+  readonly isObserver: boolean;
+  readonly acceptedEpoch: number;
+  /** Left out: it is not. */
+  readonly isApache?: boolean;
+}
+
 export class LearnerLink {
   readonly id: LinkId;
   readonly sid: number;
+  /** By its own word: what it is sent, and what it says, is an observer's. */
   readonly isObserver: boolean;
+  /** What it acknowledges is on its disk only if it came as a snapshot: it logs nothing before. */
+  readonly logsLate: boolean;
   readonly acceptedEpoch: number;
   phase: LearnerPhase = 'info';
   /** Not to follow older leaders, on this connection and to this leader. */
@@ -42,14 +54,11 @@ export class LearnerLink {
   pingsSent = 0;
   pingsEchoed = 0;
 
-  constructor(
-    id: LinkId,
-    given: { readonly sid: number; readonly isObserver: boolean; readonly acceptedEpoch: number },
-    nowMs: number,
-  ) {
+  constructor(id: LinkId, given: LearnerSelf, nowMs: number) {
     this.id = id;
     this.sid = given.sid;
     this.isObserver = given.isObserver;
+    this.logsLate = given.isObserver && given.isApache === true;
     this.acceptedEpoch = given.acceptedEpoch;
     this.lastHeardMs = nowMs;
   }

@@ -15,6 +15,7 @@ export class LearnerLinks implements Iterable<LearnerLink> {
    * say that nobody does.
    */
   takesPart: ((learner: LearnerLink) => boolean) | null = null;
+  #isAgreeing = true;
 
   /** `sid`: the leader's own number. `close`: nothing more is said to a learner. */
   constructor(sid: number, close: (link: LinkId, reason: string) => void) {
@@ -56,11 +57,27 @@ export class LearnerLinks implements Iterable<LearnerLink> {
     for (const learner of [...this.#links.values()]) this.drop(learner, reason);
   }
 
+  /**
+   * What it says counts where it votes. So does the word of who takes itself for an observer while an
+   * epoch is being agreed on: a configuration that it has not heard of may make it a voter, need it to
+   * be decided, and come to it in no other way. It promises, logs and acknowledges as others do; of
+   * what follows it is told as an observer, and acknowledges nothing.
+   */
+  hasVoice(learner: LearnerLink, quorums: readonly Quorum[]): boolean {
+    if (!learner.isObserver) return true;
+    return this.#isAgreeing && quorums.some(({ voters }) => voters.has(learner.sid));
+  }
+
+  /** The epoch is established. */
+  agreed(): void {
+    this.#isAgreeing = false;
+  }
+
   /** The leader and the voters among the learners that fit are a quorum, by each of these. */
   areQuorum(quorums: readonly Quorum[], fits: (learner: LearnerLink) => boolean): boolean {
     const sids = new Set<number>([this.#sid]);
     for (const learner of this.#links.values()) {
-      if (!learner.isObserver && fits(learner)) sids.add(learner.sid);
+      if (this.hasVoice(learner, quorums) && fits(learner)) sids.add(learner.sid);
     }
     return quorums.every((quorum) => quorum.contains(sids) || this.mayGoOnAlone(quorum));
   }
@@ -69,7 +86,7 @@ export class LearnerLinks implements Iterable<LearnerLink> {
   mayGoOnAlone(quorum: Quorum): boolean {
     if (!hasOracle(quorum) || this.takesPart === null) return false;
     for (const learner of this.#links.values()) {
-      if (!learner.isObserver && this.takesPart(learner)) return false;
+      if (this.hasVoice(learner, [quorum]) && this.takesPart(learner)) return false;
     }
     return quorum.containsByOracle(new Set([this.#sid]));
   }

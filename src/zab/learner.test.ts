@@ -267,3 +267,16 @@ test('HANDOVER ends the role and names who leads next', () => {
   assert.match(reasonOf(settle(learner)), /handed over to 3/);
   assert.deepEqual(learner.succession, succession);
 });
+
+test('whoever is let go after ACKEPOCH, and before anything comes of it, was refused', () => {
+  const learner = newLearner();
+  learner.onLinkUp(link, 0);
+  learner.onLeaderInfo(5, 0);
+  settle(learner);
+  assert.equal(learner.wasRefused, false);
+  learner.onLinkDown('closed');
+  assert.equal(learner.wasRefused, true);
+  const later = synchronised();
+  later.onLinkDown('closed');
+  assert.equal(later.wasRefused, false);
+});

@@ -70,6 +70,7 @@ export class Learner {
   #succession: Succession | null = null;
   #epoch = 0;
   #hasAskedForSnapshot = false;
+  #wasRefused = false;
   #nowMs: number;
   #phaseStartedMs: number;
   #lastHeardMs: number;
@@ -108,6 +109,11 @@ export class Learner {
     return this.#link;
   }
 
+  /** The leader has heard what history there is here, and has closed the connection, or died. */
+  get wasRefused(): boolean {
+    return this.#wasRefused;
+  }
+
   /** Read no more from the link for now: what came must first become durable. */
   get isBusy(): boolean {
     return this.#log.isBusy;
@@ -126,6 +132,7 @@ export class Learner {
 
   onLinkDown(reason: string): void {
     this.#link = null;
+    this.#wasRefused = this.#phase === 'promising';
     if (this.#phase !== 'stopped') this.#end(reason);
   }
 

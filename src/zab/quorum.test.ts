@@ -4,9 +4,11 @@ import fc from 'fast-check';
 import {
   hasOracle,
   hierarchicalQuorum,
+  isOneOfTwo,
   majorityQuorum,
   oracleQuorum,
   quorumOf,
+  weightsOf,
   type Quorum,
 } from './quorum.js';
 
@@ -141,5 +143,27 @@ test('two sets that both may decide share a voter, and a larger set decides too'
       if (!quorum.contains(b)) return;
       assert.ok([...a].some((sid) => b.has(sid) && quorum.voters.has(sid)));
     }),
+  );
+});
+
+test('whoever may lead in one of two configurations has weight', () => {
+  const weights = hierarchicalQuorum(groups([1, 2]), new Map([[2, 0]]), [1, 2], 1n);
+  const both = weightsOf([weights, majorityQuorum([1, 3], 2n)]);
+  assert.deepEqual(
+    [1, 2, 3, 4].map((sid) => both.weightOf(sid) > 0),
+    [true, false, true, false],
+  );
+});
+
+test('of two servers with an oracle each may be all that is left', () => {
+  const two = oracleQuorum([1, 2], 1n, () => false);
+  assert.deepEqual([isOneOfTwo(two, 1), isOneOfTwo(two, 3)], [true, false]);
+  assert.equal(isOneOfTwo(majorityQuorum([1, 2], 1n), 1), false);
+  assert.equal(
+    isOneOfTwo(
+      oracleQuorum([1, 2, 3], 1n, () => true),
+      1,
+    ),
+    false,
   );
 });

@@ -5,10 +5,13 @@
  */
 import { assert } from '../base/assert.js';
 
-export interface Quorum {
-  readonly voters: ReadonlySet<number>;
+export interface Weights {
   /** Zero: may never lead. Of a voter; for others a value that means nothing. */
   weightOf(sid: number): number;
+}
+
+export interface Quorum extends Weights {
+  readonly voters: ReadonlySet<number>;
   /** Voters among them decide; others in the set are not counted. */
   contains(sids: ReadonlySet<number>): boolean;
   /** Of the configuration that it comes from. */
@@ -26,6 +29,18 @@ export interface OracleQuorum extends Quorum {
 
 export function hasOracle(quorum: Quorum): quorum is OracleQuorum {
   return 'containsByOracle' in quorum;
+}
+
+/** With an oracle, and may go on alone: if it leads, it is all the quorum there is. */
+export function isOneOfTwo(quorum: Quorum, sid: number): boolean {
+  return hasOracle(quorum) && quorum.voters.size === 2 && quorum.voters.has(sid);
+}
+
+/** Whoever may lead in one of them. */
+export function weightsOf(quorums: readonly Quorum[]): Weights {
+  const of = (sid: number): number[] =>
+    quorums.map((quorum) => (quorum.voters.has(sid) ? quorum.weightOf(sid) : 0));
+  return { weightOf: (sid) => Math.max(...of(sid)) };
 }
 
 /** More than half of the voters. */

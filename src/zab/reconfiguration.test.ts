@@ -208,6 +208,80 @@ test('a leader that begins with two configurations needs both quorums from the f
   assert.equal(drain(leader)[0]?.persist?.acceptedEpoch, 5);
 });
 
+/** Server 1 leads alone in the configuration in force, and with server 2 in the one proposed. */
+function undecided(isApache: boolean): Leader {
+  const quorums = [majorityQuorum([1], 1n), majorityQuorum([1, 2], 2n)];
+  const leader = new Leader({
+    sid: 1,
+    tickMs: 100,
+    initLimit: 10,
+    syncLimit: 5,
+    acceptedEpoch: 4,
+    currentEpoch: 4,
+    lastLogged: { high: 4, low: 9 },
+    committedLog: new CommittedLog(500, () => undefined),
+    quorums: () => quorums,
+    nowMs: 0,
+  });
+  leader.onLearnerInfo(19, { sid: 9, isObserver: true, acceptedEpoch: 30 }, 0);
+  assert.deepEqual(drain(leader), [], 'who votes in neither is not waited for, nor heard');
+  leader.onLearnerInfo(12, { sid: 2, isObserver: true, acceptedEpoch: 6, isApache }, 0);
+  return leader;
+}
+
+test('an observer that a proposed configuration makes a voter is heard, until it is decided', () => {
+  const leader = undecided(false);
+  const promise = drain(leader).find(({ persist }) => persist !== null);
+  assert.equal(promise?.persist?.acceptedEpoch, 7, 'above what it has promised');
+  leader.persisted(promise.seq);
+  assert.deepEqual(said(settle(leader)), ['leaderInfo 19', 'leaderInfo 12']);
+  leader.onAckEpoch(12, 4, { high: 4, low: 9 }, 0);
+  assert.deepEqual(said(settle(leader)), ['sync 12', 'newLeader 12']);
+  assert.equal(leader.isServing, false, 'it does not have the configuration yet');
+  leader.onAck(12, 7, 0, 0);
+  assert.deepEqual(said(settle(leader)), ['upToDate 12']);
+  assert.equal(leader.isServing, true);
+  // what follows it is told of as an observer: it comes again as the voter that it is
+  leader.tick(60);
+  assert.match(settle(leader).at(-1)?.stop ?? '', /fewer than a quorum/);
+});
+
+test('an observer that knows more than the leader is no voice for it', () => {
+  const leader = undecided(false);
+  settle(leader);
+  leader.onAckEpoch(12, 4, { high: 4, low: 10 }, 0);
+  assert.deepEqual(said(settle(leader)), ['close 12']);
+  leader.onAckEpoch(19, 4, { high: 4, low: 9 }, 0);
+  assert.deepEqual(said(settle(leader)), [], 'and nobody else is');
+});
+
+test('an observer that promised the epoch before, or has lost its history, is no voice', () => {
+  for (const [currentEpoch, low] of [
+    [-1, 9],
+    [0, 0],
+  ] as const) {
+    const leader = undecided(false);
+    settle(leader);
+    leader.onAckEpoch(12, currentEpoch, { high: low === 0 ? 0 : 4, low }, 0);
+    const isWiped = currentEpoch === 0;
+    // all voters have promised: then nothing can be overlooked
+    assert.deepEqual(said(settle(leader)), isWiped ? ['sync 12'] : []);
+  }
+});
+
+test("Apache's observer acknowledges what it has not logged: it is sent a snapshot, which it saves", () => {
+  const leader = undecided(true);
+  settle(leader);
+  leader.onAckEpoch(12, 4, { high: 4, low: 9 }, 0);
+  const [message] = settle(leader).flatMap((ready) => ready.messagesAfterPersist);
+  assert.deepEqual(message, { kind: 'sync', link: 12, choice: { kind: 'snap' } });
+  leader.streamed(12, { high: 4, low: 9 });
+  assert.deepEqual(said(settle(leader)), ['newLeader 12']);
+  leader.onAck(12, 7, 0, 0);
+  settle(leader);
+  assert.equal(leader.isServing, true);
+});
+
 // ---------------------------------------------------------------------- learners
 
 function following(): Learner {

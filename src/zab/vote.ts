@@ -7,7 +7,7 @@
  */
 import type { PeerState } from '../protocol/peer/notification.js';
 import type { Zxid } from '../protocol/zxid.js';
-import type { Quorum } from './quorum.js';
+import type { Weights } from './quorum.js';
 
 /** Fields are as wide as on the wire: what other servers say is compared before it is believed. */
 export interface Vote {
@@ -55,10 +55,20 @@ function compareNumbers(a: bigint, b: bigint): number {
  * `candidate` should replace `current`. A server without weight never leads, so a vote for one wins
  * against nothing, and loses against any for a server that may.
  */
-export function isBetter(candidate: Vote, current: Vote, quorum: Quorum): boolean {
+export function isBetter(candidate: Vote, current: Vote, quorum: Weights): boolean {
   if (quorum.weightOf(Number(candidate.leader)) === 0) return false;
   if (quorum.weightOf(Number(current.leader)) === 0) return true;
   return compareVotes(candidate, current) > 0;
+}
+
+/** For this server, with a history that it had before it was restarted. */
+export function isPhantom(
+  vote: Vote,
+  sid: number,
+  own: { readonly zxid: Zxid; readonly peerEpoch: number },
+): boolean {
+  if (vote.leader !== BigInt(sid)) return false;
+  return vote.zxid !== own.zxid || vote.peerEpoch !== BigInt(own.peerEpoch);
 }
 
 /** The same choice in the same round. */

@@ -17,10 +17,12 @@ export type Kind = 'zabra' | 'apache';
 
 /** Ticks are short so that a paused server is missed soon; the rest stays as everybody has it. */
 export const tickMs = 500;
+/** In ticks: how long a leader or a follower may say nothing, and a leader's log, before it is left. */
+export const syncLimit = 4;
 const shared: Readonly<Record<string, string>> = {
   tickTime: String(tickMs),
   initLimit: '40',
-  syncLimit: '4',
+  syncLimit: String(syncLimit),
   maxSessionTimeout: '60000',
 };
 

@@ -52,8 +52,8 @@ const commands: readonly AdminCommand[] = [
     return [];
   }),
   command(['connections', 'cons'], (view) => [
-    ['connections', new JsonList(mapped(view.connections(), (one) => fullConnection(one, view)))],
-    ['secure_connections', new JsonList([])],
+    ['connections', listOf(view, false, fullConnection)],
+    ['secure_connections', listOf(view, true, fullConnection)],
   ]),
   command(['dirs'], (view) => {
     const { dataDirBytes, dataLogDirBytes } = view.directorySizes();
@@ -218,6 +218,22 @@ function briefFields(connection: ConnectionView): Field[] {
   ];
 }
 
+/** Of connections by TLS, or of the others. */
+function listOf(
+  view: ServerView,
+  isSecure: boolean,
+  show: (connection: ConnectionView, view: ServerView) => JsonObject,
+): JsonList {
+  return new JsonList(shown());
+  function* shown(): Generator<JsonObject> {
+    for (const one of view.connections()) if (one.isSecure === isSecure) yield show(one, view);
+  }
+}
+
+function briefConnection(connection: ConnectionView): JsonObject {
+  return new JsonObject(briefFields(connection));
+}
+
 function fullConnection(connection: ConnectionView, view: ServerView): JsonObject {
   return new JsonObject([
     ...briefFields(connection),
@@ -308,11 +324,10 @@ function proposalStats({ proposalBytes: { last, min, max } }: LeadingView): Fiel
 }
 
 function stats(view: ServerView): Field[] {
-  const connections = mapped(view.connections(), (one) => new JsonObject(briefFields(one)));
   return [
     ...serverStats(view),
-    ['connections', new JsonList(connections)],
-    ['secure_connections', new JsonList([])],
+    ['connections', listOf(view, false, briefConnection)],
+    ['secure_connections', listOf(view, true, briefConnection)],
   ];
 }
 

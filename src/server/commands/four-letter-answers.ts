@@ -121,7 +121,7 @@ function configuration(view: ServerView): string {
   const sizes = view.directorySizes();
   const lines = [
     `clientPort=${view.clientPort}`,
-    'secureClientPort=-1',
+    `secureClientPort=${config.secureClientPort}`,
     `dataDir=${config.dataDir}/version-2`,
     `dataDirSize=${sizes.dataDirBytes}`,
     `dataLogDir=${config.dataLogDir}/version-2`,

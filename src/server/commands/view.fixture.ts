@@ -90,6 +90,7 @@ export class FixtureView implements ServerView {
   *connections(): Generator<ConnectionView> {
     const bare = {
       remoteAddress: '::ffff:127.0.0.1',
+      isSecure: false,
       isReading: true,
       isWriting: false,
       outstandingRequests: 0,
@@ -112,6 +113,7 @@ export class FixtureView implements ServerView {
       yield {
         ...bare,
         remotePort: 43_942,
+
         packetsReceived: 8,
         packetsSent: 8,
         sessionId,

@@ -120,6 +120,8 @@ export interface ServerFigures {
 export interface ConnectionView {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** By TLS. */
+  readonly isSecure: boolean;
   readonly isReading: boolean;
   readonly isWriting: boolean;
   readonly outstandingRequests: number;

@@ -116,7 +116,7 @@ test('all problems are told at once, each with its line, none with a secret', ()
   const problems = problemsOf(fixture('mistaken.cfg'), { myid: 'one' });
   const lines = problems.map((problem) => /^zoo\.cfg:(\d+): /.exec(problem)?.[1]);
   assert.deepEqual(lines, [
-    ...['3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '15', '16', '17', '18'],
+    ...['3', '4', '5', '6', '7', '8', '9', '10', '11', '12', '13', '14', '14', '16', '17', '18'],
     '20',
     undefined,
   ]);
@@ -219,9 +219,9 @@ test("the admin server's TLS matters only while the admin server is on", () => {
 });
 
 test('-D refuses like zoo.cfg', () => {
-  const properties = new Map([['zookeeper.ssl.keyStore.password', 'a-secret']]);
+  const properties = new Map([['zookeeper.sslQuorum', 'true']]);
   assert.deepEqual(problemsOf(minimal, { properties }), [
-    '-Dzookeeper.ssl.keyStore.password: ssl.keyStore.password: TLS is not built yet, and connections would not be encrypted',
+    '-Dzookeeper.sslQuorum: sslQuorum: TLS between servers is not built yet, and connections would not be encrypted',
   ]);
 });
 

@@ -12,11 +12,15 @@ import { readImageEnvironment } from './image-environment.js';
 import { parseProperties } from './java-properties.js';
 import { isPlainPropertyOfOurs, refusalOf, roleOf } from './known-keys.js';
 import type { KeyRole } from './known-keys.js';
+import { enforcedSchemesOf, securityOf } from './security-config.js';
+import type { SecurityConfig } from './security-config.js';
 import { settingNameOf, settingNames, settings } from './settings.js';
 import type { SettingName, SettingValues } from './settings.js';
+import { readTlsConfig, wantsTls } from './tls-config.js';
 
 export interface ServerConfig extends SettingValues {
   readonly ensemble: EnsembleConfig;
+  readonly security: SecurityConfig;
   /** This server's number; null: there is none, as a standalone server may have it. */
   readonly myid: number | null;
   /** The file read, null when there was none, and its text as it stood. */
@@ -103,11 +107,16 @@ export function writeSetting<Name extends SettingName>(
   return setting.write(value);
 }
 
+const missingProviders: ReadonlyMap<string, string> = new Map([
+  ['sasl', 'authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider'],
+  ['x509', 'secureClientPort'],
+]);
+
 const memberKey = /^(?:server\.|group|weight)/;
 
 /** The keys that Apache does not turn into system properties. */
 const nativeKeys =
-  /^(?:data(?:Log)?Dir|clientPort(?:Address|ListenBacklog)?|tickTime|(?:min|max)SessionTimeout|maxClientCnxns|(?:autopurge|jvm\.pause|metricsProvider)\..*)$/;
+  /^(?:data(?:Log)?Dir|clientPort(?:Address|ListenBacklog)?|secureClientPort(?:Address)?|tickTime|(?:min|max)SessionTimeout|maxClientCnxns|(?:autopurge|jvm\.pause|metricsProvider)\..*)$/;
 
 class ConfigReader {
   readonly #input: ConfigInput;
@@ -139,12 +148,16 @@ class ConfigReader {
     const environmentId = this.#input.text === null ? environment.myid : null;
     const myid = this.#readMyid(this.#input.myid ?? environmentId, ensemble);
     const resolved = this.#resolve(values, ensemble, myid);
+    const security = securityOf(this.#ofRole('security').values(), values);
     this.#checkRefused(resolved);
+    this.#checkTls(values);
+    this.#checkEnforcedSchemes(values, security);
     this.#warnOfOthers(ensemble.isDistributed);
     if (this.#problems.length > 0) return { problems: inOrder(this.#problems) };
     const config: ServerConfig = {
       ...resolved,
       ensemble,
+      security,
       myid,
       configFile: this.#input.file,
       initialConfig: this.#input.text ?? '',
@@ -304,7 +317,6 @@ class ConfigReader {
       const entry = this.#ofRole('setting').get('admin.commandURL') ?? null;
       this.#problem(entry, `admin.commandURL: '${values.adminCommandUrl}' does not begin with '/'`);
     }
-    this.#checkEnforcedSchemes(values);
     const alwaysEnabled = values.readOnlyModeEnabled ? ['srvr', 'isro'] : ['srvr'];
     return {
       ...values,
@@ -331,10 +343,12 @@ class ConfigReader {
     const own = myid === null ? (another ? undefined : only) : ensemble.servers.get(myid);
     const client = own?.client ?? null;
     if (client === null) {
-      if (portEntry === undefined && this.#input.text !== null) {
-        this.#problem(null, 'clientPort is not set');
+      if (portEntry !== undefined || this.#input.text === null) {
+        return { clientPort, clientPortAddress };
       }
-      return { clientPort, clientPortAddress };
+      // who has a port with TLS need not have another
+      if (values.secureClientPort === -1) this.#problem(null, 'clientPort is not set');
+      return { clientPort: -1, clientPortAddress };
     }
     const listensEverywhere = clientPortAddress === null || clientPortAddress === '0.0.0.0';
     const differs =
@@ -347,18 +361,38 @@ class ConfigReader {
     return { clientPort: client.port, clientPortAddress: client.host };
   }
 
-  /** Whoever may not be let in without a scheme must not be let in because it is not built. */
-  #checkEnforcedSchemes({ enforceAuthEnabled, enforceAuthSchemes }: SettingValues): void {
-    if (!enforceAuthEnabled) return;
+  #checkTls(values: SettingValues): void {
     const given = this.#ofRole('setting');
-    if (enforceAuthSchemes === '') {
+    const addressEntry = given.get('secureClientPortAddress');
+    if (addressEntry !== undefined && values.secureClientPort === -1) {
+      this.#problem(addressEntry, 'secureClientPortAddress is set, and secureClientPort is not');
+    }
+    if (!wantsTls(values)) return;
+    const result = readTlsConfig(values);
+    if ('tls' in result) return;
+    for (const { key, message } of result.problems) this.#problem(given.get(key) ?? null, message);
+  }
+
+  /** Whoever may not be let in without a scheme must be able to prove it. */
+  #checkEnforcedSchemes(values: SettingValues, { schemes }: SecurityConfig): void {
+    const given = this.#ofRole('setting');
+    const enforced = enforcedSchemesOf(values);
+    if (enforced === null) return;
+    const switchKey = values.sessionRequireClientSaslAuth
+      ? 'sessionRequireClientSASLAuth'
+      : 'enforce.auth.enabled';
+    if (enforced.length === 1 && enforced[0] === '') {
       const entry = given.get('enforce.auth.enabled') ?? null;
       this.#problem(entry, 'enforce.auth.enabled needs enforce.auth.schemes');
+      return;
     }
-    for (const scheme of enforceAuthSchemes.split(',')) {
-      if (scheme === '' || scheme === 'digest' || scheme === 'ip') continue;
-      const entry = given.get('enforce.auth.schemes') ?? null;
-      this.#problem(entry, `enforce.auth.schemes: ${scheme} is not built yet`);
+    const known: ReadonlySet<string> = new Set(['digest', 'ip', ...schemes]);
+    for (const scheme of enforced) {
+      if (known.has(scheme)) continue;
+      const entry = given.get('enforce.auth.schemes') ?? given.get(switchKey) ?? null;
+      const what = `${entry?.key ?? switchKey}: there is no scheme ${scheme} here`;
+      const missing = missingProviders.get(scheme);
+      this.#problem(entry, missing === undefined ? what : `${what}; it comes with ${missing}`);
     }
   }
 

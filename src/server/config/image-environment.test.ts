@@ -101,15 +101,27 @@ test("Bitnami's ensembles: separated by anything, numbered in order or by ::id",
   assert.equal(ordered.ensemble.servers.get(3)?.addresses[0]?.host, 'c');
 });
 
-test('Bitnami with TLS or SASL is refused, naming the variable', () => {
+test("Bitnami's variables of TLS are the keys of zoo.cfg; what is missing names the variable", () => {
+  const tls = { ZOO_DATA_DIR: '/data', ZOO_TLS_CLIENT_ENABLE: 'yes' };
+  const config = configFrom({
+    ...tls,
+    ZOO_TLS_CLIENT_KEYSTORE_FILE: '/tls/server.p12',
+    ZOO_TLS_CLIENT_KEYSTORE_PASSWORD: 'secret',
+    ZOO_TLS_CLIENT_TRUSTSTORE_FILE: '/tls/ca.pem',
+    ZOO_TLS_CLIENT_AUTH: 'want',
+  });
+  assert.equal(config.secureClientPort, 3181);
+  assert.equal(config.sslKeyStoreLocation, '/tls/server.p12');
+  assert.equal(config.sslKeyStorePassword, 'secret');
+  assert.equal(config.sslTrustStoreLocation, '/tls/ca.pem');
+  assert.equal(config.sslClientAuth, 'want');
   const result = parseConfig({
-    text: null,
-    file: null,
-    properties: new Map(),
-    env: { ZOO_DATA_DIR: '/data', ZOO_TLS_CLIENT_ENABLE: 'yes', ZOO_ENABLE_AUTH: 'yes' },
+    ...{ text: null, file: null, properties: new Map() },
+    env: { ...tls, ZOO_ENABLE_AUTH: 'yes' },
   });
   assert.ok('problems' in result);
   const messages = result.problems.map((problem) => problem.message).sort();
-  assert.match(messages[0] ?? '', /^ZOO_ENABLE_AUTH: .*SASL/);
-  assert.match(messages[1] ?? '', /^ZOO_TLS_CLIENT_ENABLE: .*TLS/);
+  assert.match(messages[0] ?? '', /^ZOO_ENABLE_AUTH: .*authProvider\.1=/);
+  assert.match(messages[1] ?? '', /^ZOO_TLS_CLIENT_ENABLE: .*ssl\.keyStore\.location/);
+  assert.match(messages[2] ?? '', /^ZOO_TLS_CLIENT_ENABLE: .*ssl\.trustStore\.location/);
 });

@@ -48,6 +48,11 @@ const bitnami: Readonly<Record<string, string>> = {
   ZOO_ADMIN_SERVER_ADDRESS: 'admin.serverAddress',
   ZOO_ADMIN_SERVER_PORT_NUMBER: 'admin.serverPort',
   ZOO_PEER_TYPE: 'peerType',
+  ZOO_TLS_CLIENT_KEYSTORE_FILE: 'ssl.keyStore.location',
+  ZOO_TLS_CLIENT_KEYSTORE_PASSWORD: 'ssl.keyStore.password',
+  ZOO_TLS_CLIENT_TRUSTSTORE_FILE: 'ssl.trustStore.location',
+  ZOO_TLS_CLIENT_TRUSTSTORE_PASSWORD: 'ssl.trustStore.password',
+  ZOO_TLS_CLIENT_AUTH: 'ssl.clientAuth',
 };
 
 /** Bitnami's switches say yes, true or 1. */

@@ -2,12 +2,15 @@
  * The keys of Apache's that are not settings of a standalone server, and what a server does that
  * meets one: it keeps those of an ensemble for the part that will use them; it says that one has no
  * effect here, or not yet; and it refuses to start where going on would leave open a door that the
- * operator closed (encryption, authentication, own ACL providers).
+ * operator closed (encryption between servers, revocation of certificates, own ACL providers).
  */
+import { isSecurityKey, providerOf } from './security-config.js';
 import { settingNameOf } from './settings.js';
 
 export type KeyRole =
   | 'setting'
+  /** Comes in any number: who may come in (security-config.ts). */
+  | 'security'
   | 'ensemble'
   /** Safe to go on without; told. */
   | 'notBuilt'
@@ -45,10 +48,9 @@ const ensembleKeys = keySet(
 );
 
 const notBuiltKeys = keySet(
-  'audit. metricsProvider. sasl. kerberos. X509AuthenticationProvider. SASLAuthenticationProvider.',
-  `security.auth_to_local letAnySaslUserDoX requireKerberosConfig superUser ensembleAuthName
-   allowSaslFailedClients jaasLoginRenew fips-mode client.certReload
-   IPAuthenticationProvider.usexforwardedfor java.security.auth.login.config
+  'audit. metricsProvider. sasl. kerberos. ssl.quorum. X509AuthenticationProvider.',
+  `security.auth_to_local letAnySaslUserDoX requireKerberosConfig ensembleAuthName
+   jaasLoginRenew client.certReload IPAuthenticationProvider.usexforwardedfor
    testingonly.initialZxid`,
 );
 
@@ -57,51 +59,69 @@ const noEffectKeys = keySet(
   `serverCnxnFactory watchManagerName watcherCleanThreshold watcherCleanIntervalInSeconds
    watcherCleanThreadsNum maxInProcessingDeadWatchers bitHashCacheSize flushDelay
    maxWriteQueuePollTime maxBatchSize intBufferStartingSizeBytes admin.httpVersion controllerPort
-   requireClientAuthScheme kinit`,
+   requireClientAuthScheme kinit ssl.sslProvider`,
 );
 
 const silentKeys = keySet(
   'log. jmx. console. root. tracelog. auditlog. client.',
-  'clientCnxnSocket request.timeout disableAutoWatchReset shuffleDnsResponse',
+  `clientCnxnSocket request.timeout disableAutoWatchReset shuffleDnsResponse
+   ssl.hostnameVerification ssl.allowReverseDnsLookup`,
 );
 
-const refusedKeys = keySet('ssl.', 'secureClientPort secureClientPortAddress');
+const refusedKeys = keySet('ssl.', '');
 
 /** Refused only when switched on. */
 const refusedSwitches = keySet(
   '',
-  `sslQuorum portUnification client.portUnification sessionRequireClientSASLAuth
-   quorum.auth.enableSasl quorum.auth.learnerRequireSasl
-   quorum.auth.serverRequireSasl admin.forceHttps admin.portUnification admin.needClientAuth`,
+  `sslQuorum portUnification quorum.auth.enableSasl quorum.auth.learnerRequireSasl
+   quorum.auth.serverRequireSasl admin.forceHttps admin.portUnification admin.needClientAuth
+   ssl.crl ssl.ocsp ssl.clientHostnameVerification`,
 );
-
-/** These providers are always on. */
-const builtInProviders: ReadonlySet<string> = new Set([
-  'org.apache.zookeeper.server.auth.DigestAuthenticationProvider',
-  'org.apache.zookeeper.server.auth.IPAuthenticationProvider',
-]);
 
 export function roleOf(key: string, value: string): KeyRole {
   if (holds(refusedSwitches, key)) return value.toLowerCase() === 'true' ? 'refused' : 'silent';
-  if (holds(refusedKeys, key)) return 'refused';
-  if (key.startsWith('authProvider.')) return builtInProviders.has(value) ? 'silent' : 'refused';
   if (settingNameOf(key) !== null) return 'setting';
+  if (isSecurityKey(key)) {
+    const isUnknown = key.startsWith('authProvider.') && providerOf(value) === undefined;
+    return isUnknown ? 'refused' : 'security';
+  }
+  if (key === 'ssl.authProvider' && value === 'x509') return 'silent';
   if (holds(ensembleKeys, key)) return 'ensemble';
   if (holds(notBuiltKeys, key)) return 'notBuilt';
   if (holds(noEffectKeys, key)) return 'noEffect';
   if (holds(silentKeys, key)) return 'silent';
+  if (holds(refusedKeys, key)) return 'refused';
   return 'unknown';
 }
 
+const refusals: ReadonlyMap<string, string> = new Map([
+  ['ssl.crl', 'certificates are not looked up in revocation lists yet, and revoked ones would do'],
+  ['ssl.ocsp', 'certificates are not asked about by OCSP yet, and revoked ones would do'],
+  [
+    'ssl.clientHostnameVerification',
+    "names in clients' certificates are not compared with their hosts yet, and any would do",
+  ],
+  ['ssl.context.supplier.class', 'classes of Java cannot be loaded here; use ssl.keyStore.*'],
+  ['ssl.authProvider', 'only x509 is built in'],
+]);
+
 /** Why a refused key is refused; never its value, which may be a password. */
 export function refusalOf(key: string): string {
+  const why = refusals.get(key);
+  if (why !== undefined) return `${key}: ${why}`;
   if (key.startsWith('authProvider.')) {
-    return `${key}: ACL providers other than digest and ip are not built yet, and what they protect would not be`;
+    return `${key}: ACL providers other than digest, ip, sasl and x509 are not built yet, and what they protect would not be`;
   }
   if (/sasl/i.test(key)) {
-    return `${key}: SASL is not built yet, and clients would be let in without it`;
+    return `${key}: SASL between servers is not built yet, and servers would be let in without it`;
   }
-  return `${key}: TLS is not built yet, and connections would not be encrypted`;
+  if (key.startsWith('admin.')) {
+    return `${key}: TLS of the admin server is not built yet, and connections would not be encrypted`;
+  }
+  if (key === 'sslQuorum' || key === 'portUnification') {
+    return `${key}: TLS between servers is not built yet, and connections would not be encrypted`;
+  }
+  return `${key}: nobody knows this key of TLS, and what it demands would not be done`;
 }
 
 /**
@@ -109,5 +129,5 @@ export function refusalOf(key: string): string {
  * not a setting stays what it is: a property for others.
  */
 export function isPlainPropertyOfOurs(key: string): boolean {
-  return settingNameOf(key) !== null || key === 'java.security.auth.login.config';
+  return settingNameOf(key) !== null;
 }

@@ -6,6 +6,7 @@
  */
 import { rawSettings, parseConfig } from './config.js';
 import type { ConfigInput, ConfigProblem, ConfigResult, ServerConfig } from './config.js';
+import { loadUsers } from './security-config.js';
 
 export interface ConfigFiles {
   /** Null: there is no such file. Throws an Error whose message names the reason otherwise. */
@@ -66,8 +67,13 @@ export function loadConfig(source: ConfigSource, files: ConfigFiles): ConfigResu
   const result = parseConfig({ ...input, ...dynamic, myid });
   if ('problems' in result) return { problems: [...problems, ...result.problems] };
   const placed = onDisk(result.config, files, problems);
+  const loaded = loadUsers(placed.config, files);
+  problems.push(...loaded.problems);
   if (problems.length > 0) return { problems };
-  return { config: placed.config, warnings: [...result.warnings, ...placed.warnings] };
+  return {
+    config: loaded.config,
+    warnings: [...result.warnings, ...placed.warnings, ...loaded.warnings],
+  };
 }
 
 function onDisk(

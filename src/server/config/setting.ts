@@ -130,11 +130,14 @@ export function text(key: string, initial: string): Setting<string> {
 }
 
 /** Text that is absent by default; empty counts as absent. */
-export function optionalText(key: string): Setting<string | null> {
+export function optionalText(
+  key: string,
+  options: { onlyPropertyInApache?: boolean } = {},
+): Setting<string | null> {
   return {
     key,
     initial: null,
-    onlyPropertyInApache: false,
+    onlyPropertyInApache: options.onlyPropertyInApache ?? false,
     read: (value) => ({ ok: true, value: value === '' ? null : value }),
     write: (value) => value ?? '',
   };

@@ -34,6 +34,39 @@ export const settings = {
   /** -1: the system's default. */
   clientPortListenBacklog: integer('clientPortListenBacklog', -1),
   clientTcpKeepAlive: flag('clientTcpKeepAlive', false),
+  /** Where clients come by TLS; -1: nowhere. Then the port alone is enough, clientPort may be absent. */
+  secureClientPort: integer('secureClientPort', -1, { min: -1, max: 65_535 }),
+  /** Null: every address of this machine. */
+  secureClientPortAddress: optionalText('secureClientPortAddress'),
+  /** clientPort takes both TLS and what is not encrypted. */
+  clientPortUnification: flag('client.portUnification', false),
+  /** The server's private key and its certificates. */
+  sslKeyStoreLocation: optionalText('ssl.keyStore.location'),
+  /** A secret. */
+  sslKeyStorePassword: optionalText('ssl.keyStore.password'),
+  /** A file that holds the password; it counts where both are given. */
+  sslKeyStorePasswordPath: optionalText('ssl.keyStore.passwordPath'),
+  /** PEM or PKCS12; null: as the file's name ends. */
+  sslKeyStoreType: optionalText('ssl.keyStore.type'),
+  /** Whose signature makes a client's certificate a good one. */
+  sslTrustStoreLocation: optionalText('ssl.trustStore.location'),
+  /** A secret. */
+  sslTrustStorePassword: optionalText('ssl.trustStore.password'),
+  sslTrustStorePasswordPath: optionalText('ssl.trustStore.passwordPath'),
+  sslTrustStoreType: optionalText('ssl.trustStore.type'),
+  /** Whether a client must show a certificate, may, or is not asked for one. */
+  sslClientAuth: choice('ssl.clientAuth', 'need', ['need', 'want', 'none'] as const),
+  sslProtocol: text('ssl.protocol', 'TLSv1.3'),
+  /** Separated by commas; null: sslProtocol alone. */
+  sslEnabledProtocols: optionalText('ssl.enabledProtocols'),
+  /** By their names in Java, separated by commas; null: OpenSSL's good ones. */
+  sslCipherSuites: optionalText('ssl.ciphersuites'),
+  /** What a connection has for its whole handshake. */
+  sslHandshakeTimeoutMs: integer('ssl.handshakeDetectionTimeoutMillis', 5000, { min: 1 }),
+  /** Handshakes under way at once; 0 or less: no limit. */
+  sslHandshakesMax: integer('netty.server.outstandingHandshake.limit', -1),
+  /** DIGEST-MD5 is not allowed. Not set, it is allowed here; Apache's clients refuse it unless `false`. */
+  fipsMode: flag('fips-mode', false),
 
   tickTimeMs: integer('tickTime', 3000, { min: 1 }),
   /** Resolved: 2 ticks unless set. */
@@ -169,6 +202,18 @@ export const settings = {
   digestAuthAlgorithm: text('DigestAuthenticationProvider.digestAlg', 'SHA1'),
   /** `super:<base64 of the digest>`; who shows it is allowed everything. A secret. */
   superDigest: optionalText('DigestAuthenticationProvider.superDigest'),
+  /** The subject of the certificate that is allowed everything, as x509 ids have it. */
+  x509SuperUser: optionalText('X509AuthenticationProvider.superUser'),
+  /** Java's login file, which has the users of SASL. */
+  jaasFile: optionalText('java.security.auth.login.config', { onlyPropertyInApache: true }),
+  /** The section of it that is this server's. */
+  saslSection: text('sasl.serverconfig', 'Server'),
+  /** Instead of user_super's in the login file. A secret. */
+  saslSuperPassword: optionalText('SASLAuthenticationProvider.superPassword'),
+  /** Who fails at SASL goes on as nobody, unless SASL is required. */
+  allowSaslFailedClients: flag('allowSaslFailedClients', false),
+  /** As enforce.auth with the scheme sasl, and instead of it. */
+  sessionRequireClientSaslAuth: flag('sessionRequireClientSASLAuth', false),
   readOnlyModeEnabled: flag('readonlymode.enabled', false, { onlyPropertyInApache: true }),
 
   /** Words that are answered. Resolved: with srvr, and with isro where read-only mode is on. */

@@ -55,3 +55,13 @@ test('neither very many nor very much is kept, and nothing once the server stops
   links.accept(late.socket);
   assert.ok(late.isDestroyed);
 });
+
+test('whoever is refused is neither kept nor heard', () => {
+  const links = new EarlyLinks();
+  const peer = new Peer();
+  const refused = links.refuse(peer.socket);
+  assert.ok(peer.isDestroyed);
+  refused.onData(Uint8Array.of(1), 0, 1);
+  refused.onClose(null);
+  links.handOver(() => assert.fail('it was refused'));
+});

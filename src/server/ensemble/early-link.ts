@@ -23,6 +23,12 @@ export class EarlyLinks {
     return link;
   }
 
+  /** A learner has come whom this server has nothing to tell any more. */
+  refuse(socket: Socket): SocketHandler {
+    socket.destroy();
+    return new EarlyLink(socket, () => undefined);
+  }
+
   /** There is a role now, which takes them, or turns them away. */
   handOver(accept: (socket: Socket) => SocketHandler): void {
     for (const link of [...this.#links]) link.handOver(accept(link.socket));

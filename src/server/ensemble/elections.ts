@@ -29,6 +29,8 @@ export class Elections implements ElectionPortEvents {
   readonly #parts: ElectionsParts;
   readonly #election: Election;
   #timer: Timer | null = null;
+  /** It has led and does no more: to say that it does would call those back who look for another. */
+  #isSilent = false;
   #isClosed = false;
 
   constructor(options: ElectionOptions, parts: ElectionsParts) {
@@ -79,11 +81,13 @@ export class Elections implements ElectionPortEvents {
 
   /** A leader is looked for from now on; it is said with the next turn. */
   begin(own: OwnHistory): void {
+    this.#isSilent = false;
     this.#election.start(this.#nowMs(), own);
   }
 
   /** Without an election: the leader has named the next one. */
   succeed(name: RoleName, { leader, round, zxid }: Succession, currentEpoch: number): void {
+    this.#isSilent = false;
     this.#election.decided(name, {
       leader: BigInt(leader),
       zxid: zxidOfParts(zxid.high, zxid.low),
@@ -104,7 +108,12 @@ export class Elections implements ElectionPortEvents {
   }
 
   word(): Notification | null {
-    return this.#election.word;
+    return this.#isSilent ? null : this.#election.word;
+  }
+
+  /** Nothing is said until this server looks for a leader, or has been named another. */
+  fallSilent(): void {
+    this.#isSilent = true;
   }
 
   onConnected(sid: number): void {
@@ -124,7 +133,7 @@ export class Elections implements ElectionPortEvents {
     // who is told something every millisecond sets the timer anew each time, and it would never come
     if (this.deadlineMs === 0) this.#election.tick(this.#nowMs());
     for (const { to, notification } of this.#election.takeMessages()) {
-      this.#parts.send(to, notification);
+      if (!this.#isSilent) this.#parts.send(to, notification);
     }
     const delayMs = this.deadlineMs;
     if (delayMs !== null) {

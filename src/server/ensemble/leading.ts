@@ -36,6 +36,7 @@ interface LearnerInfo {
 
 export class Leading implements Role, LinkEvents {
   readonly name = 'leading';
+  readonly wasRefused = false;
   readonly #around: Surroundings;
   readonly #leader: Leader;
   readonly #loop: ReadyLoop;
@@ -362,7 +363,7 @@ export class Leading implements Role, LinkEvents {
     }
     link.sid = info.sid;
     link.extension = packets.extensionOf(packet, packets.LEARNER_INFO_BYTES);
-    this.#leader.onLearnerInfo(link.id, info, nowMs);
+    this.#leader.onLearnerInfo(link.id, { ...info, isApache: link.extension === null }, nowMs);
   }
 
   // ------------------------------------------------------------------ serving

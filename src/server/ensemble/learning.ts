@@ -18,7 +18,8 @@ import type { CommittedRange, Result } from '../../zab/ready.js';
 import type { Succession } from '../../zab/succession.js';
 import type { ZxidPair } from '../../zab/sync-choice.js';
 import { ReadyLoop } from '../ready-loop.js';
-import { treeOptionsOf, type Server } from '../server.js';
+import { treeOptionsOf } from '../server-state.js';
+import type { Server } from '../server.js';
 import { ConfigFollow, type MajorChange } from './config-follow.js';
 import { ForwardingReplica } from './forwarding-replica.js';
 import { LeaderLine } from './leader-line.js';
@@ -47,7 +48,10 @@ export class Learning implements Role, LinkEvents {
   /** Observers that this follower serves; null: it serves none. */
   #master: ObserverMaster | null = null;
   #snap: { readonly receiver: SnapReceiver; readonly zxid: ZxidPair } | null = null;
-  /** Until it serves, the tree holds changes from later than it is said to. */
+  /**
+   * Until it serves, the tree holds changes from later than it is said to. The digests that transactions
+   * carry would tell (see `Applier`), but a leader may be told to write none (`digest.enabled`).
+   */
   #isFuzzy = false;
 
   constructor(
@@ -152,6 +156,10 @@ export class Learning implements Role, LinkEvents {
 
   get isPersisting(): boolean {
     return this.#loop.isPersisting;
+  }
+
+  get wasRefused(): boolean {
+    return this.#learner.wasRefused;
   }
 
   get succession(): Succession | null {

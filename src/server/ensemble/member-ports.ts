@@ -8,7 +8,7 @@ import type { Notification } from '../../protocol/peer/notification.js';
 import type { HearingView } from '../commands/ensemble-view.js';
 import type { ServerConfig } from '../config/config.js';
 import type { EnsembleServer } from '../config/ensemble-config.js';
-import type { ServerWorld } from '../server.js';
+import type { ServerWorld } from '../server-world.js';
 import { ElectionPort, type ElectionPortEvents, type PeerAddress } from './election-port.js';
 import { Listening, type ListenAddress } from './listening.js';
 import type { Membership } from './membership.js';
@@ -30,6 +30,8 @@ export class MemberPorts {
   readonly #parts: MemberPortsParts;
   readonly #quorum: Listening;
   readonly #client: Listening;
+  /** Where clients come by TLS; no reconfiguration moves it. */
+  readonly #secure: Listening | null;
   #election: ElectionPort | null = null;
   /** Where it is, and was last when it is in no configuration any more: it says so in its hello. */
   #own: EnsembleServer;
@@ -39,7 +41,13 @@ export class MemberPorts {
     const { world, sid, membership } = parts;
     this.#own = present(membership.inForce.members.servers.get(sid), 'a server begins as a member');
     this.#quorum = new Listening(world, 'learners', (socket) => parts.onLearner(socket));
-    this.#client = new Listening(world, 'clients', (socket) => parts.onClient(socket));
+    const onClient = (socket: Socket): SocketHandler => parts.onClient(socket);
+    const { network, clientNetwork = network, secureNetwork } = world;
+    this.#client = new Listening({ ...world, network: clientNetwork }, 'clients', onClient);
+    this.#secure =
+      parts.config.secureClientPort === -1 || secureNetwork === undefined
+        ? null
+        : new Listening({ ...world, network: secureNetwork }, 'clients by TLS', onClient);
   }
 
   /** Rejects with the system's error when an address cannot be had. */
@@ -60,14 +68,17 @@ export class MemberPorts {
       election,
     );
     await this.#quorum.open(this.#quorumAddresses(this.#own));
-    await this.#client.open([
-      { host: config.clientPortAddress ?? undefined, port: config.clientPort },
-    ]);
+    const { clientPort, clientPortAddress, secureClientPort, secureClientPortAddress } = config;
+    if (clientPort !== -1) {
+      await this.#client.open([{ host: clientPortAddress ?? undefined, port: clientPort }]);
+    }
+    const secureHost = secureClientPortAddress ?? undefined;
+    await this.#secure?.open([{ host: secureHost, port: secureClientPort }]);
   }
 
   /** Where clients reach this server. */
   get clientAddress(): { readonly host: string; readonly port: number } {
-    const { host = '', port = 0 } = this.#client.first ?? {};
+    const { host = '', port = 0 } = this.#client.first ?? this.#secure?.first ?? {};
     return { host, port };
   }
 
@@ -101,7 +112,12 @@ export class MemberPorts {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#election?.close(), this.#client.close(), this.#quorum.close()]);
+    await Promise.all([
+      this.#election?.close(),
+      this.#client.close(),
+      this.#secure?.close(),
+      this.#quorum.close(),
+    ]);
   }
 
   #quorumAddresses({ addresses }: EnsembleServer): ListenAddress[] {

@@ -16,7 +16,7 @@ import type { ProcessView } from '../commands/view.js';
 import type { ServerConfig } from '../config/config.js';
 import type { Members } from '../config/members.js';
 import type { ProcessFigures } from '../process-figures.js';
-import type { ServerWorld } from '../server.js';
+import type { ServerWorld } from '../server-world.js';
 import type { Tree } from '../../tree/tree.js';
 import type { RoleName } from '../../zab/ready.js';
 import { handOverNow } from './hand-over-command.js';

@@ -19,7 +19,8 @@ import type { EnsembleView, HearingView } from '../commands/ensemble-view.js';
 import type { ProcessView } from '../commands/view.js';
 import type { ServerConfig } from '../config/config.js';
 import type { ProcessFigures } from '../process-figures.js';
-import type { Server, ServerWorld } from '../server.js';
+import type { ServerWorld } from '../server-world.js';
+import type { Server } from '../server.js';
 import { ConfigKeeper } from './config-keeper.js';
 import { versionInHistory } from './config-znode.js';
 import { Elections } from './elections.js';
@@ -312,13 +313,11 @@ export class Member implements ViewedMember {
     return before;
   }
 
-  /**
-   * Of a configuration that a vote carries; null: not to be taken over. One that is older than this
-   * server's own history is no news, though its files, rewritten by hand, may know of none.
-   */
+  /** Of a configuration that a vote carries; null: not to be taken over. */
   #adoptableVersion(text: string): bigint | null {
     if (!this.membership.isEnabled) return null;
     const version = this.membership.read(text)?.version ?? null;
-    return version === null || version < versionInHistory(this.tree) ? null : version;
+    const isNews = version !== null && this.membership.isNews(version, versionInHistory(this.tree));
+    return isNews ? version : null;
   }
 }

@@ -90,6 +90,34 @@ test('who votes in what is proposed does not merely watch any more', () => {
   assert.equal(membership.isObserver(9), false, 'who is nobody follows');
 });
 
+test('what was proposed and is not in the history of its epoch was never acknowledged', () => {
+  const epoch = 7n << 32n;
+  const after = (version: bigint, zxid: bigint, currentEpoch: number): boolean => {
+    const membership = new Membership(members([1], 5n), { isEnabled: true });
+    membership.see(membership.configurationOf(members([1, 2], version)));
+    membership.saved(membership.lastSeen);
+    membership.forgetUnlogged(zxid, currentEpoch);
+    assert.equal(membership.mustSave, !membership.isPending, 'the file says otherwise');
+    return membership.isPending;
+  };
+  assert.equal(after(epoch + 9n, epoch + 8n, 7), false);
+  assert.equal(after(epoch + 9n, epoch + 9n, 7), true, 'it is logged');
+  assert.equal(after(epoch + 9n, epoch + 10n, 7), true);
+  assert.equal(after(epoch + 9n, epoch + 8n, 8), true, 'the epoch may have begun with it');
+  assert.equal(after(epoch, epoch - 3n, 7), true, 'it came with an epoch, not as a transaction');
+  assert.equal(after(epoch + 9n, 0n, 0), true, 'nothing is known here');
+});
+
+test('a history that ends with what is proposed hides nothing that is in force elsewhere', () => {
+  const { membership, next } = newMembership();
+  assert.equal(membership.isNews(5n, 6n), false, 'its files were rewritten');
+  assert.equal(membership.isNews(6n, 6n), true);
+  membership.see(next);
+  assert.equal(membership.isNews(5n, 6n), true);
+  assert.equal(membership.isNews(4n, 6n), false);
+  assert.equal(membership.isNews(6n, 7n), false);
+});
+
 test('disabled, nothing that others say changes it', () => {
   const membership = new Membership(members([1, 2], 0n), { isEnabled: false });
   const next = membership.configurationOf(members([1], 6n));

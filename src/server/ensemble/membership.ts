@@ -4,6 +4,7 @@
  * is on the disk before this server acknowledges it; what is in force, before this server, leading,
  * says so to anybody.
  */
+import { counterOf, epochOf, type Zxid } from '../../protocol/zxid.js';
 import { quorumOf, type Quorum } from '../../zab/quorum.js';
 import type { ServerConfig } from '../config/config.js';
 import { votersOf, readMembers, type Members } from '../config/members.js';
@@ -115,6 +116,29 @@ export class Membership {
     if (!this.#isEnabled || configuration.version === this.#lastSeen.version) return;
     this.#lastSeen = configuration;
     this.#isSaved = false;
+  }
+
+  /**
+   * In force elsewhere, it may be so here. One that is older than this server's own history is no news,
+   * though its files, rewritten by hand, may know of none; but a history that ends with what is only
+   * proposed says nothing of what was in force before.
+   */
+  isNews(version: bigint, inHistory: bigint): boolean {
+    const isProposed = this.isPending && this.#lastSeen.version === inHistory;
+    return version >= (isProposed ? this.#inForce.version : inHistory);
+  }
+
+  /**
+   * What was proposed in the epoch that the history here ends in, and is not in it, was never
+   * acknowledged by this server: it is as if the proposal had not come, though it was saved before it
+   * was to be logged. Kept, it would have this server wait for those whom it makes voters, and who
+   * may have logged it: they know more than this server, which may be all that the old quorum takes.
+   */
+  forgetUnlogged(zxid: Zxid, currentEpoch: number): void {
+    const { version } = this.#lastSeen;
+    // an epoch that has begun since may have begun with it; its own start is a version, no transaction
+    const isOfEpoch = epochOf(version) === currentEpoch && counterOf(version) > 0;
+    if (this.isPending && isOfEpoch && version > zxid) this.see(this.#inForce);
   }
 
   /** In force from now on. Null: it is, or a later one; otherwise the one before. */

@@ -62,6 +62,8 @@ export interface Role {
   readonly succession: Succession | null;
   /** At its end: an epoch above which the next one must be; 0: none in particular. */
   readonly epochFloor: number;
+  /** At its end: the leader would not have this server, or died when it had heard what that has. */
+  readonly wasRefused: boolean;
   /** Takes the first step; the role may be over before this returns. */
   begin(): void;
   tick(nowMs: number): void;

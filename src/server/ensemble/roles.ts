@@ -17,7 +17,7 @@ import type { ElectionOutcome } from '../../zab/election.js';
 import type { RoleName } from '../../zab/ready.js';
 import type { Succession } from '../../zab/succession.js';
 import type { ServerConfig } from '../config/config.js';
-import type { ServerWorld } from '../server.js';
+import type { ServerWorld } from '../server-world.js';
 import { EarlyLinks } from './early-link.js';
 import type { Elections } from './elections.js';
 import type { History } from './history.js';
@@ -36,6 +36,9 @@ const withoutVote =
 
 /** Of a role, in one tick of the ensemble's. */
 const TICKS = 8;
+
+/** Who was refused stands in elections for so long: enough for one that comes to something. */
+const STANDS_MS = 2000;
 
 export interface RolesParts {
   readonly sid: number;
@@ -73,6 +76,8 @@ export class Roles {
   #lastLink = 0;
   /** A voter has promised it: whatever this server leads is above it. */
   #epochFloor = 0;
+  /** Those who may lead have less than this server: it stands itself, if that can be. */
+  #standsUntilMs = 0;
   /** The learning role that goes on with the same leader, from a snapshot; null: none does. */
   #wantsSnapshot: RoleName | null = null;
   /** What is to be installed once the role that was ended for it is over. */
@@ -109,14 +114,15 @@ export class Roles {
   /** Looks for a leader. */
   look(): void {
     if (this.#isClosed) return;
-    const { elections, figures, history, serving, world } = this.#parts;
+    const { elections, figures, history, membership, serving, world } = this.#parts;
     const { own } = history;
+    membership.forgetUnlogged(history.zxid, history.currentEpoch);
     world.logger.info('looking for a leader', { epoch: own.peerEpoch });
     if (own.isBlank === true && this.learnerRole === 'following') world.logger.warn(withoutVote);
     this.#parts.onState('looking');
     figures.looking(world.clock.monotonicMs());
     serving.beginAlone();
-    elections.begin(own);
+    elections.begin({ ...own, standsUntilMs: this.#standsUntilMs });
     this.#parts.connectAll();
     elections.pump();
   }
@@ -135,7 +141,12 @@ export class Roles {
   /** A learner has come. It may do so before this server knows that it leads, and waits for that. */
   accept(socket: Socket): SocketHandler {
     if (this.#role !== null && this.#ending === null) return this.#role.accept(socket);
-    return this.#early.accept(socket);
+    return this.#isLeftToOthers ? this.#early.refuse(socket) : this.#early.accept(socket);
+  }
+
+  /** The role that ends is a leader's, whose disk may hang: nobody is to wait for what comes after. */
+  get #isLeftToOthers(): boolean {
+    return this.#role?.name === 'leading' && this.#restoring === null;
   }
 
   /** Ends the role, if there is one; an election follows. */
@@ -301,19 +312,20 @@ export class Roles {
 
   /** Resolves to who leads next, where the leader has said so. */
   async #leave(reason: string): Promise<Succession | null> {
-    const { history, serving, world } = this.#parts;
+    const { elections, history, serving, world } = this.#parts;
     const role = present(this.#role, 'only a role that was entered can end');
     world.logger.info(`the role is over: ${role.name}`, { reason });
     this.#tickTimer?.cancel();
+    if (this.#isLeftToOthers) elections.fallSilent();
     role.close();
     await serving.end();
     await until(world.clock, () => !role.isPersisting);
     history.endRole(role);
-    const restore = this.#restoring;
+    if (this.#restoring !== null) await history.restore(this.#restoring);
     this.#restoring = null;
-    if (restore !== null) await history.restore(restore);
     this.#role = null;
     this.#epochFloor = Math.max(this.#epochFloor, role.epochFloor);
+    if (role.wasRefused) this.#standsUntilMs = world.clock.monotonicMs() + STANDS_MS;
     return role.succession;
   }
 

@@ -12,7 +12,8 @@ import { runFourLetterWord } from '../commands/four-letter-answers.js';
 import type { ProcessView } from '../commands/view.js';
 import type { ServerConfig } from '../config/config.js';
 import { ReadOnlyReplica } from '../read-only-replica.js';
-import { Server, type ServerParts, type ServerWorld } from '../server.js';
+import type { ServerWorld } from '../server-world.js';
+import { Server, type ServerParts } from '../server.js';
 import { Alone } from './alone.js';
 import { showConfig } from './config-znode.js';
 import type { History } from './history.js';
@@ -143,9 +144,11 @@ export class Serving {
 
   #serveAlone(): Server | null {
     if (!this.#parts.isWithoutRole()) return null;
-    const { history, world } = this.#parts;
+    const { history, membership, world } = this.#parts;
     world.logger.warn('no leader: serving what is here, to read-only clients only');
     const { applier } = history;
+    // it may not have had a role yet
+    showConfig(history.tree, membership.inForce, world.clock.wallMs());
     const { localSessionsEnabled } = this.#parts.config().ensemble;
     const replica = new ReadOnlyReplica(applier, localSessionsEnabled);
     const server = this.#make(applier, 'read-only', () => replica);

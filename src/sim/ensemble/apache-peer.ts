@@ -12,7 +12,7 @@
  * owes. Nothing that follows could be promised; everything before it was, and in any other case is.
  */
 import type { DiskError, DiskFile, OpenMode } from '../../ports/disk.js';
-import type { ServerWorld } from '../../server/server.js';
+import type { ServerWorld } from '../../server/server-world.js';
 import type { Zxid } from '../../protocol/zxid.js';
 import { ForwardingDisk, ForwardingFile } from '../forwarding.js';
 import { ApacheElection } from './apache-election.js';

@@ -4,6 +4,7 @@
  * every shape that a network can be cut into.
  */
 import type { SeededRandom } from '../../base/random.js';
+import { readMembers, votersOf } from '../../server/config/members.js';
 import type { Timeline } from '../clock.js';
 import type { DiskCall, DiskFault } from '../disk.js';
 import type { Address, Link, Reception, SimNetwork } from '../network.js';
@@ -13,6 +14,7 @@ import {
   electionPort,
   faultNames,
   hostOf,
+  sidAt,
   type EnsembleParameters,
   type FaultName,
 } from './parameters.js';
@@ -36,6 +38,9 @@ export class EnsembleFaults {
   readonly hits = new Map<string, number>();
   #areOn = true;
   #slowUntilMs = 0;
+  /** By sid: until then its disk answers no flush. */
+  readonly #hungUntilMs = new Map<number, number>();
+  #clientsOutUntilMs = 0;
   /** Directions that nothing passes, until when: `from>to`, or `from>to:port`. */
   readonly #cuts = new Map<string, number>();
 
@@ -48,18 +53,23 @@ export class EnsembleFaults {
   stop(): void {
     this.#areOn = false;
     this.#slowUntilMs = 0;
+    this.#hungUntilMs.clear();
     this.#cuts.clear();
   }
 
   /** What is cut is whole again. What stands still on the way arrives when it was to. */
   heal(): void {
+    this.#clientsOutUntilMs = 0;
     this.#cuts.clear();
   }
 
-  diskLatencyMs(call: DiskCall): number {
+  diskLatencyMs(sid: number, call: DiskCall): number {
     const { random, parameters, timeline } = this.#world;
     const { flushMs, callMs, spikeChance, spikeMs } = parameters.disk;
-    const meanMs = call.name === 'flush' || call.name === 'sync' ? flushMs : callMs;
+    const isFlush = call.name === 'flush' || call.name === 'sync';
+    const hungMs = isFlush ? (this.#hungUntilMs.get(sid) ?? 0) - timeline.nowMs : 0;
+    if (hungMs > 0) return hungMs;
+    const meanMs = isFlush ? flushMs : callMs;
     if (meanMs === 0) return 0;
     if (this.#areOn && (timeline.nowMs < this.#slowUntilMs || random.chance(spikeChance))) {
       this.#hit('slow disk call');
@@ -116,7 +126,7 @@ export class EnsembleFaults {
   }
 
   #strike(name: FaultName): void {
-    const { random } = this.#world;
+    const { random, timeline, trace } = this.#world;
     const members = this.#world.members();
     const victim = random.pick(members);
     this.#hit(name);
@@ -157,26 +167,65 @@ export class EnsembleFaults {
       case 'wipe':
         this.#wipe(victim);
         break;
+      case 'hungFlush': {
+        trace.note('F', victim.name, 'disk hangs');
+        const forMs = random.pick([3, 15, 30]) * this.#tickMs * random.fraction();
+        this.#hungUntilMs.set(victim.sid, timeline.nowMs + forMs);
+        break;
+      }
       default:
         this.#strikeNetwork(name);
     }
   }
 
-  /** Never so many voters at once that nobody is left of a quorum that committed something. */
+  /**
+   * Of every configuration that somebody may yet go by, fewer voters than a quorum have lost their
+   * history and not got one back, this one included. What was committed in it is then held by one at
+   * least of those who committed it, and nobody leads without that one: voters with a history meet every
+   * quorum in one that holds it, and a voter without has no vote before it has heard all of them, in the
+   * configuration in force and in the one that is proposed.
+   *
+   * While the configuration changes nobody knows which one is the last that was committed, so it has to
+   * hold of each that is in force, proposed, or in a file. Files of configurations are not on the
+   * disk that is emptied: who acknowledged one remembers it, and tells the others in its votes.
+   */
   #wipe(victim: SimMember): void {
     const { parameters } = this.#world;
     // it would vote as if it had never had anything
     if (victim.isStranger) return;
     if (this.#world.isPrecious(victim.sid)) return;
-    // who votes changes from under it
-    if (parameters.reconfigMs < Infinity) return;
-    const voters = this.#world.members().slice(0, parameters.voterCount);
-    const quorumSize = Math.floor(voters.length / 2) + 1;
-    const wiped = voters.filter((one) => one === victim || one.history.isWiped).length;
-    if (voters.includes(victim) && wiped >= quorumSize) return;
+    if (parameters.reconfigMs < Infinity && !parameters.wipesAnywhere) return;
+    const members = this.#world.members();
+    const isWiped = (sid: number): boolean =>
+      sid === victim.sid || members[sid - 1]?.history.isWiped === true;
+    for (const voters of this.#electorates()) {
+      const quorumSize = Math.floor(voters.length / 2) + 1;
+      if (voters.includes(victim.sid) && voters.filter(isWiped).length >= quorumSize) return;
+    }
+    if (parameters.reconfigMs < Infinity) this.#hit('wipe where the configuration changes');
     const wasRunning = victim.isRunning;
     victim.wipe();
     if (wasRunning) this.restartLater(victim);
+  }
+
+  /** Those who vote, in each configuration that a server has in force, was proposed, or has in a file. */
+  #electorates(): (readonly number[])[] {
+    const members = this.#world.members();
+    const { configs, reconfigMs } = this.#world.parameters;
+    const known = new Set<string>();
+    for (const { configs: files, member } of members) {
+      const { inForce, lastSeen } = member?.membership ?? {};
+      const texts = [files.before, files.inForce, files.next, inForce?.text, lastSeen?.text];
+      for (const text of texts) if (typeof text === 'string') known.add(text);
+    }
+    const first = configs[0];
+    const all = first === undefined ? [] : [votersOf(first.ensemble)];
+    if (reconfigMs === Infinity) return all;
+    for (const text of known) {
+      const reading = readMembers(text);
+      if (reading.ok) all.push(votersOf(reading.members));
+    }
+    return all;
   }
 
   #strikeNetwork(
@@ -192,6 +241,7 @@ export class EnsembleFaults {
       | 'pause'
       | 'stall'
       | 'wipe'
+      | 'hungFlush'
     >,
   ): void {
     const { random, timeline, trace, network } = this.#world;
@@ -269,8 +319,18 @@ export class EnsembleFaults {
     }
   }
 
+  /** No client reaches a server, or hears of one. */
+  shutOut(untilMs: number): void {
+    const { network } = this.#world;
+    this.#clientsOutUntilMs = untilMs;
+    for (const link of [...network.links()]) {
+      if (sidAt(link.near.localAddress) === 0) network.reset(link);
+    }
+  }
+
   #receive(from: string, { host, port }: Address): Reception {
     const { nowMs } = this.#world.timeline;
+    if (sidAt(from) === 0 && nowMs < this.#clientsOutUntilMs) return 'ignored';
     const isCut = (a: string, b: string): boolean =>
       Math.max(this.#cuts.get(`${a}>${b}`) ?? 0, this.#cuts.get(`${a}>${b}:${port}`) ?? 0) > nowMs;
     return isCut(from, host) || isCut(host, from) ? 'ignored' : 'answered';

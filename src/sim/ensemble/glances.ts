@@ -8,6 +8,7 @@ import { configPath } from '../model.js';
 import type { SimSocket, Tap } from '../network.js';
 import type { ServerTap } from '../server-tap.js';
 import type { Chronicle } from './chronicle.js';
+import type { DurableHistory } from './durable-history.js';
 import { clientPort } from './parameters.js';
 
 type Witness = ConstructorParameters<typeof ServerTap>[1];
@@ -103,8 +104,13 @@ export function shrinkWalks(tree: Tree, nodesMax: number): void {
 }
 
 /** What may be told to clients: of sessions that no transaction makes, the log knows nothing. */
-export function witnessOf(chronicle: Chronicle, hasLocalSessions: boolean): Witness {
+export function witnessOf(
+  chronicle: Chronicle,
+  hasLocalSessions: boolean,
+  own: () => Pick<DurableHistory, 'covers'>,
+): Witness {
   return {
+    holds: (zxid) => own().covers(zxid),
     get durableZxid() {
       return chronicle.durableZxid;
     },

@@ -1,5 +1,5 @@
 /** Everything that a seed decides about an ensemble before the run begins (see ../parameters.ts). */
-import type { SeededRandom } from '../../base/random.js';
+import { SeededRandom } from '../../base/random.js';
 import { parseConfig, type ServerConfig } from '../../server/config/config.js';
 import type { ClientTraits } from '../client.js';
 import { drawClient, drawConfig, drawLink, goodLink, type DiskManners } from '../parameters.js';
@@ -29,6 +29,7 @@ export const faultNames = [
   'cutElection',
   'slowDisk',
   'wipe',
+  'hungFlush',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -59,8 +60,12 @@ export interface EnsembleParameters {
   readonly walkStep: number;
   /** Mean time between reconfigurations; Infinity: they are disabled. */
   readonly reconfigMs: number;
+  /** Disks are emptied also where the configuration changes. */
+  readonly wipesAnywhere: boolean;
   /** Sessions are a server's own until they own an ephemeral; read-only mode is on. */
   readonly hasLocalSessions: boolean;
+  /** Some clients can bear servers without a quorum, and read-only mode is on. */
+  readonly hasReaders: boolean;
   /** Observers learn from followers, where they find one. */
   readonly hasObserverMasters: boolean;
   /** The leader takes out who stayed away so long; 0: it has no autopilot. */
@@ -72,6 +77,9 @@ export interface EnsembleParameters {
   /** Of them, those that do. */
   readonly apache: ReadonlyMap<number, ApacheConduct>;
 }
+
+/** Parts the dice of `harried` from those of everything else. */
+const LATER = 0x1234;
 
 export const clientPort = 2181;
 export const quorumPort = 2888;
@@ -133,7 +141,8 @@ export function drawEnsemble(
   const hasLocalSessions = random.chance(0.25);
   const hasObserverMasters = random.chance(0.5);
   const hasAutopilot = reconfigMs < Infinity && voterCount > 3;
-  const furniture = { reconfigMs, hasLocalSessions, hasObserverMasters };
+  const later = { wipesAnywhere: false, hasReaders: false };
+  const furniture = { reconfigMs, hasLocalSessions, hasObserverMasters, ...later };
   const autopilot = hasAutopilot ? drawAutopilot(random, tickMs) : { autopilotDeadMs: 0 };
   const strangers =
     reconfigMs === Infinity
@@ -162,6 +171,18 @@ export function advised(drawn: EnsembleParameters): EnsembleParameters {
   return { ...drawn, configs };
 }
 
+/** What came later, of dice of its own: a seed keeps what it has drawn before. */
+function harried(drawn: EnsembleParameters): EnsembleParameters {
+  const random = new SeededRandom(drawn.seed ^ LATER);
+  const wipesAnywhere = random.chance(0.5);
+  const hungFlush = random.chance(0.15) ? 4000 : Infinity;
+  const hasReaders = random.chance(0.25);
+  const clients = drawn.clients.map((traits) => {
+    return hasReaders && random.chance(0.6) ? { ...traits, acceptsReadOnly: true } : traits;
+  });
+  return { ...drawn, wipesAnywhere, hasReaders, clients, faults: { ...drawn.faults, hungFlush } };
+}
+
 /** In some ensembles one server or more, and some of those are of releases with known bugs. */
 function drawStrangers(random: SeededRandom, count: number): Map<number, ApacheConduct> {
   const strangers = new Map<number, ApacheConduct>();
@@ -173,8 +194,13 @@ function drawStrangers(random: SeededRandom, count: number): Map<number, ApacheC
 }
 
 /** The drawn strangers are there. */
-export function mixed(drawn: EnsembleParameters): EnsembleParameters {
+function mixed(drawn: EnsembleParameters): EnsembleParameters {
   return { ...drawn, apache: drawn.strangers };
+}
+
+/** Everything that was drawn is there. */
+export function asDrawn(drawn: EnsembleParameters): EnsembleParameters {
+  return advised(mixed(furnished(harried(drawn))));
 }
 
 /** Somebody stays away, and for a while nothing else happens: otherwise it would never act. */
@@ -194,11 +220,11 @@ function drawAutopilot(
 
 /** The servers' configurations have local sessions and observer masters where these are drawn. */
 export function furnished(drawn: EnsembleParameters): EnsembleParameters {
-  const { hasLocalSessions, hasObserverMasters, autopilotDeadMs } = drawn;
+  const { hasLocalSessions, hasReaders, hasObserverMasters, autopilotDeadMs } = drawn;
   const configs = drawn.configs.map((config) => ({
     ...config,
     autopilotDeadMs,
-    readOnlyModeEnabled: hasLocalSessions,
+    readOnlyModeEnabled: hasLocalSessions || hasReaders,
     ensemble: {
       ...config.ensemble,
       localSessionsEnabled: hasLocalSessions,
@@ -297,5 +323,6 @@ function drawFaults(random: SeededRandom): Record<FaultName, number> {
     cutElection: sometimes(0.15, 4000),
     slowDisk: sometimes(0.2, 3000),
     wipe: sometimes(0.25, 2000, 6000),
+    hungFlush: Infinity,
   };
 }

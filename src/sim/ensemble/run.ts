@@ -26,17 +26,10 @@ import { AutopilotWatch } from './autopilot-watch.js';
 import { Debts } from './apache-peer.js';
 import { makeClients } from './clients.js';
 import { Chronicle } from './chronicle.js';
+import type { DurableHistory } from './durable-history.js';
 import { EpochWatch } from './epoch-watch.js';
 import { EnsembleFaults } from './faults.js';
-import {
-  advised,
-  drawEnsemble,
-  hostOf,
-  sidAt,
-  type EnsembleParameters,
-  furnished,
-  mixed,
-} from './parameters.js';
+import { asDrawn, drawEnsemble, hostOf, sidAt, type EnsembleParameters } from './parameters.js';
 import { Operator } from './operator.js';
 import {
   clientsOnly,
@@ -111,10 +104,8 @@ class EnsembleRun {
     this.#random = new SeededRandom(options.seed);
     const drawn = drawEnsemble(options.seed, this.#fork());
     // mutants have seeds of their own, from before all of that was drawn
-    const parameters =
-      options.sabotage === undefined
-        ? advised(mixed(furnished(drawn)))
-        : (options.sabotage.tune?.(drawn) ?? drawn);
+    const { sabotage } = options;
+    const parameters = sabotage === undefined ? asDrawn(drawn) : (sabotage.tune?.(drawn) ?? drawn);
     this.#parameters = parameters;
     const fail = (invariant: string, message: string): void => {
       this.#fail(invariant, message);
@@ -220,8 +211,9 @@ class EnsembleRun {
     const { configs, pace } = this.#parameters;
     const config = configs[index]!;
     const sid = index + 1;
-    const witness = witnessOf(this.#chronicle, this.#hasLocalSessions);
-    return new SimMember({
+    const own = (): DurableHistory => member.history;
+    const witness = witnessOf(this.#chronicle, this.#hasLocalSessions, own);
+    const member = new SimMember({
       sid,
       address: hostOf(sid),
       timeline: this.#timeline,
@@ -236,7 +228,8 @@ class EnsembleRun {
       sabotage: this.#options.sabotage ?? {},
       apache: this.#options.sabotage?.apache?.get(sid) ?? this.#parameters.apache.get(sid) ?? null,
       onRecord: this.#chronicle.onRecord,
-      diskLatencyMs: (call) => this.#faults.diskLatencyMs(call),
+      diskLatencyMs: (call) =>
+        this.#stage.diskLatencyMs(sid, call) ?? this.#faults.diskLatencyMs(sid, call),
       faultOf: (call) => this.#stage.diskFault(sid, call) ?? this.#faults.diskFault(call),
       fail,
       onState: (member, state) => {
@@ -265,6 +258,7 @@ class EnsembleRun {
       configStoreOf: (member) => this.#operator?.storeOf(member) ?? null,
       diskFor: (_, disk, isDead) => this.#oracle?.diskOf(sid, disk, isDead) ?? disk,
     });
+    return member;
   }
 
   #makeOperator(fail: (invariant: string, message: string) => void): Operator | null {
@@ -482,6 +476,7 @@ class EnsembleRun {
       hits: new Map([
         ...this.#faults.hits,
         ['epochs', this.#chronicle.epochs],
+        ['shown without a quorum', this.#history.readOnlyCount],
         ['configurations', this.#operator?.changes ?? 0],
         ['behave as Apache', this.#parameters.apache.size],
         ['ended by a lie', this.#isOver && this.#violation === null && !isMisled ? 1 : 0],

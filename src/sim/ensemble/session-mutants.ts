@@ -3,6 +3,7 @@
  * serve observers.
  */
 import { LocalSessions } from '../../server/local-sessions.js';
+import { ReadOnlyReplica } from '../../server/read-only-replica.js';
 import { ObserverMaster } from '../../server/ensemble/observer-master.js';
 import { SessionTracker } from '../../session/tracker.js';
 import { replacing, type EnsembleMutant } from './mutants.js';
@@ -23,6 +24,20 @@ function withGuests(sabotage: EnsembleSabotage): EnsembleSabotage {
   return { ...sabotage, tune };
 }
 
+/** Servers are often without a quorum, and clients that can bear it come. */
+function withReaders(sabotage: EnsembleSabotage): EnsembleSabotage {
+  const tune = (drawn: EnsembleParameters): EnsembleParameters => {
+    const clients = drawn.clients.map((traits) => ({ ...traits, acceptsReadOnly: true }));
+    const faults = { ...drawn.faults, isolate: 1500, killAll: 4000 };
+    const restartMs = 3000;
+    return furnished({
+      ...reconfigurable({ ...drawn, reconfigMs: Infinity }),
+      ...{ clients, faults, restartMs, hasReaders: true, hasLocalSessions: false },
+    });
+  };
+  return { ...sabotage, tune };
+}
+
 export const sessionMutants: readonly EnsembleMutant[] = [
   {
     name: 'a leader takes what is asked in a session that has ended for a local session of elsewhere',
@@ -37,6 +52,20 @@ export const sessionMutants: readonly EnsembleMutant[] = [
         replacing(LocalSessions, () => ({
           end() {
             // nobody is told
+          },
+        })),
+      ),
+  },
+  {
+    name: 'a server without a quorum answers as if it had written',
+    seed: 1,
+    make: () =>
+      withReaders(
+        replacing(ReadOnlyReplica, () => ({
+          submit(pending) {
+            const { lastZxidHigh, lastZxidLow } = this.tree;
+            pending.connection?.onApplied(pending, lastZxidHigh, lastZxidLow);
+            return true;
           },
         })),
       ),

@@ -9,7 +9,7 @@ import type { LogFields, Logger } from '../../ports/logger.js';
 import type { ServerConfig } from '../../server/config/config.js';
 import { Member } from '../../server/ensemble/member.js';
 import type { ConfigStore } from '../../server/ensemble/membership.js';
-import type { ServerWorld } from '../../server/server.js';
+import type { ServerWorld } from '../../server/server-world.js';
 import { StartError } from '../../storage/start-error.js';
 import type { RoleName } from '../../zab/ready.js';
 import type { Timeline } from '../clock.js';

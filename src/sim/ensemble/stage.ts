@@ -11,12 +11,13 @@ import { SimDisk, type DiskCall, type DiskFault } from '../disk.js';
 import type { SimNetwork } from '../network.js';
 import type { KillKind } from '../sim-server.js';
 import type { Chronicle } from './chronicle.js';
-import { Cues } from './cues.js';
+import { Cues, type Moment } from './cues.js';
 import type { EnsembleFaults } from './faults.js';
 import { snapshotAlone } from '../scratch.js';
 import { nothing, submit } from './operator.js';
 import { hostOf } from './parameters.js';
 import { Reader } from './reader.js';
+import { restoreOn, type Restoration } from './restoration.js';
 import type { SimMember } from './sim-member.js';
 import type { SimOracle } from './sim-oracle.js';
 
@@ -47,6 +48,8 @@ export class Stage {
   readonly #said: { readonly sid: number; readonly text: string }[] = [];
   /** Servers whose disk refuses the next flush of the log. */
   readonly #broken = new Set<number>();
+  /** Servers whose disk does not answer the next flush of the log for so long. */
+  readonly #hung = new Map<number, { readonly forMs: number; readonly moment: Moment }>();
   readonly cues = new Cues();
   /** Beside the clients that every run has. */
   readonly reader: Reader;
@@ -124,6 +127,19 @@ export class Stage {
     this.#parts.oracle()?.allow(...sids);
   }
 
+  /** No client reaches anybody, until all is healed. */
+  shutClientsOut(): void {
+    this.#parts.faults.shutOut(this.nowMs + LONG_MS);
+  }
+
+  /** The leader is to restore what it has and one znode more; nothing is written meanwhile. */
+  restored(told: (restoration: Restoration) => void): Wait {
+    const leader = this.member(this.leader);
+    const wallMs = leader.process?.clock.wallMs() ?? 0;
+    const work = restoreOn(leader, this.#parts.chronicle, wallMs).then(told);
+    return { what: 'a snapshot', isOver: () => true, work };
+  }
+
   wipe(sid: number): void {
     this.member(sid).wipe();
   }
@@ -171,6 +187,23 @@ export class Stage {
   /** The next flush of its log fails. */
   breakDisk(sid: number): void {
     this.#broken.add(sid);
+  }
+
+  /** The next flush of its log takes so long. */
+  hangDisk(sid: number, forMs: number): Moment {
+    const moment = { hasCome: false };
+    this.#hung.set(sid, { forMs, moment });
+    return moment;
+  }
+
+  /** Null: as long as a disk takes for it. */
+  diskLatencyMs(sid: number, { name, path }: DiskCall): number | null {
+    if (name !== 'flush' || !path.includes('/log.')) return null;
+    const hang = this.#hung.get(sid);
+    if (hang === undefined) return null;
+    this.#hung.delete(sid);
+    hang.moment.hasCome = true;
+    return hang.forMs;
   }
 
   diskFault(sid: number, call: DiskCall): DiskFault | null {

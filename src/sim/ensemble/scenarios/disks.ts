@@ -1,5 +1,32 @@
-/** Disks that fail under a role. */
+/** Disks that fail under a role, or do not answer. */
+import type { Stage, Wait } from '../stage.js';
+import { established, settled } from './plots.js';
 import type { Scenario } from './world.js';
+
+const FINALIZE_WAIT_MS = 200;
+const LATE_MS = 50;
+
+/**
+ * The leader's disk hangs, and the two others elect one of them before it answers: at the latest after
+ * syncLimit ticks, the eighth of one until that is looked at, an election with a voter that says
+ * nothing, and discovery. `onEnd` happens at the end of the old role.
+ */
+function* outlived(stage: Stage, onEnd: (leader: number) => void): Generator<Wait, void> {
+  const { leader } = stage;
+  const { tickTimeMs, ensemble } = stage.member(leader).config;
+  const limitMs = (ensemble.syncLimit + 0.5) * tickTimeMs + 2 * FINALIZE_WAIT_MS;
+  const hung = stage.hangDisk(leader, 2 * limitMs);
+  yield stage.until('its disk hangs', () => hung.hasCome);
+  const sinceMs = stage.nowMs;
+  yield stage.logged(leader, 'the role is over: leading');
+  onEnd(leader);
+  const leads = (): boolean => stage.members.some((one) => one.isLeading && one.sid !== leader);
+  yield stage.until('another leads', leads);
+  const tookMs = stage.nowMs - sinceMs;
+  if (tookMs > limitMs) stage.fail(`it took ${tookMs} ms, where ${limitMs} ms are enough`);
+  yield stage.written(10);
+  yield* settled(stage);
+}
 
 export const diskScenarios: readonly Scenario[] = [
   {
@@ -21,6 +48,33 @@ export const diskScenarios: readonly Scenario[] = [
       }
       yield stage.serving(1, 2, 3);
       yield stage.written(10);
+    },
+  },
+  {
+    name: 'hung-flush',
+    kills: ['a leader waits for its disk'],
+    about:
+      "A leader's disk does not answer a flush of the log: it gives up after syncLimit, and the others " +
+      'go on while the disk hangs; when it answers, the old leader follows.',
+    *script(stage) {
+      yield* established(stage);
+      for (let times = 0; times < 3; times++) yield* outlived(stage, () => undefined);
+    },
+  },
+  {
+    name: 'hung-flush-late-news',
+    kills: ['a leader waits for its disk', 'who has led goes on saying that it leads'],
+    about:
+      'The same, and one of the others hears a little later that the leader gave up: the first is not ' +
+      'to be called back by the two, to wait for the disk with them.',
+    *script(stage) {
+      yield* established(stage);
+      for (let times = 0; times < 3; times++) {
+        yield* outlived(stage, (leader) => {
+          const [late = 0] = stage.others(leader);
+          stage.member(late).pause(LATE_MS);
+        });
+      }
     },
   },
 ];

@@ -164,6 +164,34 @@ export const electionScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'only-supporter-dies',
+    about:
+      'Of two that elect one of them the other dies before it has joined, and then the third is there ' +
+      'again: the leader is not to wait for initLimit, but to look for one with the third.',
+    initLimit: 100,
+    kills: ['a leader that nobody has joined counts on whoever is gone'],
+    *script(stage) {
+      yield* established(stage);
+      for (let times = 0; times < 3; times++) {
+        const { leader: old } = stage;
+        const joining = stage.cues.atPacket({ kind: 'followerInfo' }, ({ from }) => {
+          stage.kill(from);
+        });
+        stage.kill(old);
+        yield stage.until('its supporter dies', () => joining.hasCome);
+        stage.start(old);
+        const startedMs = stage.nowMs;
+        yield stage.until('somebody leads', () => stage.leader !== 0);
+        const tookMs = stage.nowMs - startedMs;
+        // it starts, connects and asks; then they elect, one with a voter that is not there
+        const limitMs = 5 * FINALIZE_WAIT_MS;
+        if (tookMs > limitMs) stage.fail(`it took ${tookMs} ms, where ${limitMs} ms are enough`);
+        yield stage.written(10);
+        yield* settled(stage);
+      }
+    },
+  },
+  {
     name: 'Z7-deaf',
     about: 'A leader that is heard and hears nobody steps down within syncLimit ticks, and a half.',
     kills: ['a leader waits for those who say nothing'],

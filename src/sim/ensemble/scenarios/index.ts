@@ -17,8 +17,10 @@ import { historyScenarios } from './histories.js';
 import { oracleScenarios } from './oracle.js';
 import { readOnlyScenarios } from './read-only.js';
 import { reconfigurationScenarios } from './reconfigurations.js';
+import { restoreScenarios } from './restores.js';
 import { stateScenarios } from './states.js';
 import { synchronisationScenarios } from './synchronisations.js';
+import { undecidedScenarios } from './undecided.js';
 import { wipedScenarios } from './wiped.js';
 import { sceneryOf, type Scenario } from './world.js';
 
@@ -32,11 +34,13 @@ export const scenarios: readonly Scenario[] = [
   ...diskScenarios,
   ...stateScenarios,
   ...reconfigurationScenarios,
+  ...undecidedScenarios,
   ...designScenarios,
   ...wipedScenarios,
   ...autopilotScenarios,
   ...oracleScenarios,
   ...readOnlyScenarios,
+  ...restoreScenarios,
   ...apacheScenarios,
 ];
 

@@ -4,9 +4,12 @@
  */
 import { DiskError, type Disk, type DiskFile, type OpenMode } from '../../../ports/disk.js';
 import { HistorySender } from '../../../server/ensemble/history-sender.js';
+import { EarlyLinks } from '../../../server/ensemble/early-link.js';
+import { Elections } from '../../../server/ensemble/elections.js';
 import { Leading } from '../../../server/ensemble/leading.js';
 import { Learning } from '../../../server/ensemble/learning.js';
 import { ReadOnlyReplica } from '../../../server/read-only-replica.js';
+import { ReadyLoop } from '../../../server/ready-loop.js';
 import { RoleStorage } from '../../../server/ensemble/role-storage.js';
 import { EpochFiles } from '../../../storage/epoch-files.js';
 import { exitCodes, StartError } from '../../../storage/start-error.js';
@@ -19,11 +22,13 @@ import { CommittedLog } from '../../../zab/committed-log.js';
 import { Election } from '../../../zab/election.js';
 import { Leader } from '../../../zab/leader.js';
 import { Learner } from '../../../zab/learner.js';
+import { Mandate } from '../../../zab/mandate.js';
 import { ForwardingDisk, ForwardingFile } from '../../forwarding.js';
 import { answering, ensembleMutants, onFiles, replacing, together } from '../mutants.js';
 import { oracleMutants } from '../oracle-mutants.js';
 import { reconfigMutants } from '../reconfig-mutants.js';
 import type { EnsembleSabotage } from '../sim-member.js';
+import { undecidedMutants } from './undecided-mutants.js';
 
 export interface ScenarioMutant {
   readonly name: string;
@@ -178,6 +183,7 @@ export const scenarioMutants: readonly ScenarioMutant[] = [
   ...ensembleMutants,
   ...reconfigMutants,
   ...oracleMutants,
+  ...undecidedMutants,
   {
     name: 'votes leave the epoch out',
     make: () =>
@@ -369,6 +375,48 @@ export const scenarioMutants: readonly ScenarioMutant[] = [
           const { lastZxidHigh, lastZxidLow } = this.tree;
           pending.connection?.onApplied(pending, lastZxidHigh, lastZxidLow);
           return true;
+        },
+      })),
+  },
+  {
+    name: 'who restored goes on with what it had to tell',
+    make: () =>
+      replacing(CommittedLog, () => ({
+        clear() {
+          // learners are told of what there was before
+        },
+      })),
+  },
+  {
+    name: 'a leader waits for its disk',
+    make: () => {
+      let answers = 0;
+      // as if it had answered since the last look
+      return answering(ReadyLoop, 'persistCount', () => ++answers);
+    },
+  },
+  {
+    name: 'who has led goes on saying that it leads',
+    make: () =>
+      together(
+        replacing(Elections, () => ({
+          fallSilent() {
+            // and those who look for a leader find it
+          },
+        })),
+        replacing(EarlyLinks, () => ({
+          refuse(socket) {
+            return this.accept(socket);
+          },
+        })),
+      ),
+  },
+  {
+    name: 'a leader that nobody has joined counts on whoever is gone',
+    make: () =>
+      replacing(Mandate, () => ({
+        withdraw() {
+          // it may come back
         },
       })),
   },

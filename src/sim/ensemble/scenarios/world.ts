@@ -22,6 +22,8 @@ export interface Scenario {
   readonly voters?: number;
   /** Of all servers. */
   readonly snapCount?: number;
+  /** In ticks; the seed's without. */
+  readonly initLimit?: number;
   readonly commitLogCount?: number;
   /** Servers take part in reconfigurations, and their leader has an autopilot; not unless given. */
   readonly autopilotDeadMs?: number;
@@ -86,7 +88,8 @@ function plain(traits: ClientTraits, tickMs: number): ClientTraits {
 /** The seed decides what is left: sizes, names, the clients' choices. */
 export function sceneryOf(scenario: Scenario): EnsembleSabotage {
   const { voters = 3, snapCount = 100_000, commitLogCount = 500, autopilotDeadMs } = scenario;
-  const { observers = 0, leavers = 0, flushMs = 1, thinkMs = 15, isReconfigurable } = scenario;
+  const { observers = 0, leavers = 0, flushMs = 1, thinkMs = 15 } = scenario;
+  const { isReconfigurable, initLimit } = scenario;
   return {
     ...scenario.scenery?.(),
     tune: (drawn) => {
@@ -102,6 +105,7 @@ export function sceneryOf(scenario: Scenario): EnsembleSabotage {
           ...config,
           snapCount,
           commitLogCount,
+          ensemble: { ...config.ensemble, initLimit: initLimit ?? config.ensemble.initLimit },
           autopurgePurgeIntervalHours: 0,
           txnLogSizeLimitBytes: -1,
         })),
