@@ -13,6 +13,7 @@ export default tseslint.config(
       '**/*.mjs',
       'bin/**',
       '*.js',
+      'examples/vitest/**',
     ],
   },
   ...tseslint.configs.strictTypeChecked,
@@ -100,6 +101,30 @@ export default tseslint.config(
       'no-restricted-properties': [
         'error',
         { object: 'Math', property: 'random', message: 'take a seed' },
+      ],
+    },
+  },
+  {
+    // Node's users expect a Buffer from a client: its public contract answers with them
+    files: ['src/client/**/*.ts', 'src/recipes/**/*.ts', 'src/discovery/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...[
+          'Date',
+          'performance',
+          'setTimeout',
+          'setInterval',
+          'setImmediate',
+          'process',
+          'WeakRef',
+          'FinalizationRegistry',
+        ].map((name) => ({ name, message: 'the client takes the world as an argument' })),
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'ask the world' },
       ],
     },
   },

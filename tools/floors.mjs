@@ -41,7 +41,7 @@ const problems = [];
 for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
   const file = join(entry.parentPath, entry.name);
-  const isTest = file.endsWith('.test.ts');
+  const isTest = /\.(test|fixture)\.ts$/.test(file);
   const parts = relative(root, file).split(sep);
   const folder = parts.length > 1 ? parts[0] : 'entries';
   const text = readFileSync(file, 'utf8');

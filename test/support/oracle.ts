@@ -33,6 +33,14 @@ const provided = {
     'io.dropwizard.metrics:metrics-core:4.1.12.1',
     'org.xerial.snappy:snappy-java:1.1.7.7',
   ],
+  '3.5.10': [
+    'commons-cli:commons-cli:1.2',
+    'org.eclipse.jetty:jetty-server:9.4.43.v20210629',
+    'org.eclipse.jetty:jetty-servlet:9.4.43.v20210629',
+    'com.fasterxml.jackson.core:jackson-databind:2.10.5',
+    'com.googlecode.json-simple:json-simple:1.1.1',
+    'jline:jline:2.14.6',
+  ],
 } as const;
 
 export type OracleVersion = keyof typeof provided;
