@@ -13,21 +13,25 @@ import { sessionMutants } from '../sim/ensemble/session-mutants.js';
 import { playScenario, scenarios } from '../sim/ensemble/scenarios/index.js';
 import { runEnsembleSeed } from '../sim/ensemble/run.js';
 import { mutants } from '../sim/mutants.js';
+import { recipeMutants } from '../sim/recipes/mutants.js';
+import { runRecipeSeed } from '../sim/recipes/run.js';
 import { runSeed, type RunResult } from '../sim/run.js';
 import { tellSpeed } from './sim-speed.js';
 
 const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
        sim [--ensemble] --mutants [--only TEXT]
        sim [--ensemble] --speed [--seed N]
+       sim --recipes [--only TEXT] [--mutants | as above]
        sim --scenario NAME | --scenarios [--seed N] [--trace]
   --ensemble    servers that elect a leader, instead of one that is alone
+  --recipes     processes that use the client's recipes, instead of servers alone
   --seed N      run this seed (with --seeds: begin with it)
   --seeds N     run so many seeds, one after the other
   --minutes M   run random seeds for so long (10 when nothing is said)
   --trace       write every line of the trace to the standard output
   --hits        say at the end how often each fault struck
   --mutants     put known bugs back in, one after the other: each must be found
-  --only TEXT   of them, those whose names contain this
+  --only TEXT   of them, or of the recipes, those whose names contain this
   --speed       measure the simulator at a load that is always the same
   --scenario N  play this story of an ensemble (\`--scenarios\`: each of them)`;
 
@@ -84,6 +88,18 @@ const ensemble: Subject = {
     run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
   })),
 };
+
+function recipesOf(only: string): Subject {
+  return {
+    option: only === '' ? '--recipes ' : `--recipes --only ${only} `,
+    run: (seed, sink) => runRecipeSeed(sink === null ? { seed, only } : { seed, only, sink }),
+    mutants: recipeMutants.map((mutant) => ({
+      name: `${mutant.recipe}: ${mutant.name}`,
+      seed: mutant.seed,
+      run: (seed) => runRecipeSeed({ seed, only: mutant.recipe, sabotage: mutant.make() }),
+    })),
+  };
+}
 
 async function run(start: () => Promise<RunResult>): Promise<RunResult> {
   stray.length = 0;
@@ -246,6 +262,7 @@ async function main(): Promise<void> {
       trace: { type: 'boolean', default: false },
       hits: { type: 'boolean', default: false },
       ensemble: { type: 'boolean', default: false },
+      recipes: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       speed: { type: 'boolean', default: false },
@@ -272,7 +289,8 @@ async function main(): Promise<void> {
   const count = isCounted ? number(values.seeds ?? '1') : Infinity;
   const forMs =
     isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
-  const subject = values.ensemble ? ensemble : alone;
+  const ofServers = values.ensemble ? ensemble : alone;
+  const subject = values.recipes ? recipesOf(values.only) : ofServers;
   const passed = values.mutants
     ? await runMutants(subject, values.only)
     : await runSeeds(subject, first, count, forMs, values);

@@ -1,62 +1,186 @@
-/** The command line: finds the command, and turns what happens into lines and an exit code. */
+/**
+ * The command line: finds the command, and turns what happens into lines and an exit code. The code
+ * of a command is loaded when it is called: who asks a shell for one znode does not wait for a server.
+ */
 import { builtOn, compatibleVersion, packageVersion, shortVersion } from '../server/version.js';
 import { UnknownArgumentError, UsageError } from './arguments.js';
-import { handoverUsage, runHandoverCommand } from './handover-command.js';
-import { initUsage, runInitCommand } from './init-command.js';
-import { joinUsage, runJoinCommand } from './join-command.js';
-import { leaveUsage, runLeaveCommand } from './leave-command.js';
-import { logUsage, runLogCommand } from './log-command.js';
-import { purgeUsage, runPurgeCommand } from './purge-command.js';
-import { recoverUsage, runRecoverCommand } from './recover-command.js';
-import { runServerCommand, serverUsage } from './server-command.js';
-import { runSnapshotCommand, snapshotUsage } from './snapshot-command.js';
+import { nearest } from './nearest.js';
 import { exitCodes, processTerminal } from './terminal.js';
 import type { Terminal } from './terminal.js';
-import { runUpCommand, upUsage } from './up-command.js';
-import { runWordCommand, wordUsage } from './word-command.js';
 
 interface Command {
-  readonly summary: string;
   readonly usage: string;
   readonly run: (argv: readonly string[], terminal: Terminal) => Promise<number> | number;
 }
 
+interface CommandEntry {
+  readonly summary: string;
+  /** It has arguments of all kinds, and looks itself whether one of them asks for help. */
+  readonly takesAll?: true;
+  /** Loads its code, which the other commands do without. */
+  readonly load: () => Promise<Command>;
+}
+
 /** In the order in which they are met. */
-const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ['up', { summary: 'three servers on this machine', usage: upUsage, run: runUpCommand }],
-  ['init', { summary: 'what several hosts need', usage: initUsage, run: runInitCommand }],
-  ['server', { summary: 'one server by zoo.cfg', usage: serverUsage, run: runServerCommand }],
-  ['join', { summary: 'a new server into an ensemble', usage: joinUsage, run: runJoinCommand }],
-  ['leave', { summary: 'a server out of its ensemble', usage: leaveUsage, run: runLeaveCommand }],
+const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  [
+    'up',
+    {
+      summary: 'three servers on this machine',
+      load: async () => {
+        const { runUpCommand, upUsage } = await import('./up-command.js');
+        return { usage: upUsage, run: runUpCommand };
+      },
+    },
+  ],
+  [
+    'init',
+    {
+      summary: 'what several hosts need',
+      load: async () => {
+        const { initUsage, runInitCommand } = await import('./init-command.js');
+        return { usage: initUsage, run: runInitCommand };
+      },
+    },
+  ],
+  [
+    'server',
+    {
+      summary: 'one server by zoo.cfg',
+      load: async () => {
+        const { runServerCommand, serverUsage } = await import('./server-command.js');
+        return { usage: serverUsage, run: runServerCommand };
+      },
+    },
+  ],
+  [
+    'cli',
+    {
+      summary: 'a shell for znodes, as zkCli',
+      takesAll: true,
+      load: async () => {
+        const { cliUsage, runCliCommand } = await import('./cli-command.js');
+        return { usage: cliUsage, run: runCliCommand };
+      },
+    },
+  ],
+  [
+    'top',
+    {
+      summary: 'an ensemble and its sessions, live',
+      load: async () => {
+        const { runTopCommand, topUsage } = await import('./top/top-command.js');
+        return { usage: topUsage, run: runTopCommand };
+      },
+    },
+  ],
+  [
+    'join',
+    {
+      summary: 'a new server into an ensemble',
+      load: async () => {
+        const { joinUsage, runJoinCommand } = await import('./join-command.js');
+        return { usage: joinUsage, run: runJoinCommand };
+      },
+    },
+  ],
+  [
+    'leave',
+    {
+      summary: 'a server out of its ensemble',
+      load: async () => {
+        const { leaveUsage, runLeaveCommand } = await import('./leave-command.js');
+        return { usage: leaveUsage, run: runLeaveCommand };
+      },
+    },
+  ],
   [
     'handover',
-    { summary: 'another server is to lead', usage: handoverUsage, run: runHandoverCommand },
+    {
+      summary: 'another server is to lead',
+      load: async () => {
+        const { handoverUsage, runHandoverCommand } = await import('./handover-command.js');
+        return { usage: handoverUsage, run: runHandoverCommand };
+      },
+    },
   ],
-  ['word', { summary: 'ask a server a four-letter word', usage: wordUsage, run: runWordCommand }],
-  ['log', { summary: 'print, mend or cut a transaction log', usage: logUsage, run: runLogCommand }],
-  ['snapshot', { summary: 'print a snapshot', usage: snapshotUsage, run: runSnapshotCommand }],
-  ['purge', { summary: 'delete old snapshots and logs', usage: purgeUsage, run: runPurgeCommand }],
+  [
+    'doctor',
+    {
+      summary: 'what is wrong with an ensemble, and what to do',
+      load: async () => {
+        const { doctorUsage, runDoctorCommand } = await import('./doctor-command.js');
+        return { usage: doctorUsage, run: runDoctorCommand };
+      },
+    },
+  ],
+  [
+    'word',
+    {
+      summary: 'ask a server a four-letter word',
+      load: async () => {
+        const { runWordCommand, wordUsage } = await import('./word-command.js');
+        return { usage: wordUsage, run: runWordCommand };
+      },
+    },
+  ],
+  [
+    'log',
+    {
+      summary: 'print, mend or cut a transaction log',
+      load: async () => {
+        const { logUsage, runLogCommand } = await import('./log-command.js');
+        return { usage: logUsage, run: runLogCommand };
+      },
+    },
+  ],
+  [
+    'snapshot',
+    {
+      summary: 'print a snapshot',
+      load: async () => {
+        const { runSnapshotCommand, snapshotUsage } = await import('./snapshot-command.js');
+        return { usage: snapshotUsage, run: runSnapshotCommand };
+      },
+    },
+  ],
+  [
+    'purge',
+    {
+      summary: 'delete old snapshots and logs',
+      load: async () => {
+        const { purgeUsage, runPurgeCommand } = await import('./purge-command.js');
+        return { usage: purgeUsage, run: runPurgeCommand };
+      },
+    },
+  ],
   [
     'recover',
     {
       summary: 'go on when a majority is lost for good',
-      usage: recoverUsage,
-      run: runRecoverCommand,
+      load: async () => {
+        const { recoverUsage, runRecoverCommand } = await import('./recover-command.js');
+        return { usage: recoverUsage, run: runRecoverCommand };
+      },
     },
   ],
   [
     'version',
     {
       summary: 'which version this is',
-      usage:
-        'zabra version\n\nPrints this version, and the one of Apache ZooKeeper that it is for clients.',
-      run: (_argv, terminal) => {
-        terminal.print(versionLine);
-        return exitCodes.finished;
-      },
+      load: () => Promise.resolve({ usage: versionUsage, run: printVersion }),
     },
   ],
 ]);
+
+const versionUsage = `zabra version
+
+Prints this version, and the one of Apache ZooKeeper that it is for clients.`;
+
+function printVersion(_argv: readonly string[], terminal: Terminal): number {
+  terminal.print(versionLine);
+  return exitCodes.finished;
+}
 
 /** Scripts look for Apache's words in it. */
 const versionLine = `Zabra ${packageVersion}, compatible with Apache ZooKeeper, version ${compatibleVersion} ${builtOn}\n`;
@@ -68,7 +192,7 @@ export async function main(
 ): Promise<number> {
   const [name = 'help', ...rest] = argv;
   if (name === 'help' || name === '--help' || name === '-h') {
-    terminal.print(helpFor(rest[0]));
+    terminal.print(await helpFor(rest[0]));
     return exitCodes.finished;
   }
   const command = commands.get(name === '--version' ? 'version' : name);
@@ -78,12 +202,12 @@ export async function main(
     terminal.complain(`zabra: there is no command '${name}'; ${hint}`);
     return exitCodes.invalidInvocation;
   }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    terminal.print(helpFor(name));
+  if (command.takesAll !== true && (rest.includes('--help') || rest.includes('-h'))) {
+    terminal.print(await helpFor(name));
     return exitCodes.finished;
   }
   try {
-    return await command.run(rest, terminal);
+    return await (await command.load()).run(rest, terminal);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const more = error instanceof UnknownArgumentError ? `; zabra help ${name} tells them` : '';
@@ -92,9 +216,9 @@ export async function main(
   }
 }
 
-function helpFor(name: string | undefined): string {
+async function helpFor(name: string | undefined): Promise<string> {
   const command = name === undefined ? undefined : commands.get(name);
-  if (command !== undefined) return `${command.usage}\n`;
+  if (command !== undefined) return `${(await command.load()).usage}\n`;
   const lines = [...commands].map(([known, { summary }]) => `  ${known.padEnd(10)}${summary}`);
   return `zabra ${shortVersion}
 
@@ -104,28 +228,4 @@ Begin with  zabra up  on this machine, with  zabra init  for several hosts.
 zabra help COMMAND tells more. Commands end with 0 when all is well, with 1 when it is not,
 with 2 for wrong arguments or a wrong configuration.
 `;
-}
-
-/** Null: nothing is as near as a slip of the fingers. */
-function nearest(name: string, known: readonly string[]): string | null {
-  const near = known.map((word) => ({ word, distance: editDistance(name, word) }));
-  near.sort((one, other) => one.distance - other.distance);
-  const [first] = near;
-  return first !== undefined && first.distance <= Math.max(1, first.word.length / 3)
-    ? first.word
-    : null;
-}
-
-/** Letters to insert, delete or change. */
-function editDistance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let at = 0; at < one.length; at++) {
-    const next = [at + 1];
-    for (let to = 0; to < other.length; to++) {
-      const changed = (row[to] ?? 0) + Number(one[at] !== other[to]);
-      next.push(Math.min(changed, (row[to + 1] ?? 0) + 1, (next[to] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] ?? 0;
 }
