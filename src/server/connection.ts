@@ -21,7 +21,7 @@ import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
 import type { Caller } from '../txn/authorize.js';
 import { Watcher } from '../watch/watch-table.js';
-import { callerOf, prove } from './authenticate.js';
+import { callerOf } from './authenticate.js';
 import type { ClientPort } from './client-port.js';
 import { fourLetterWordOf } from './commands/four-letter-words.js';
 import { ConnectionFigures } from './connection-figures.js';
@@ -32,7 +32,7 @@ import { Output } from './output.js';
 import { ParkedFrame, PendingWrite, type Unanswered, type WriteWaiter } from './pending.js';
 import { answerRead } from './reads.js';
 import type { DigestMd5Login } from './sasl/digest-md5-login.js';
-import { saslRound } from './sasl/sasl-round.js';
+import { onAuth, onSasl } from './signing-in.js';
 import { answerWrite } from './write-replies.js';
 
 /** Requests one connection may have unanswered: the chunk that crossed the limit is still kept. */
@@ -211,8 +211,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const reader = this.#reader.reset(bytes, start, end);
     const xid = reader.readInt();
     const type = reader.readInt();
-    if (type === OpCode.auth) this.#onAuth(xid, reader);
-    else if (type === OpCode.sasl) this.#onSasl(xid, reader);
+    if (type === OpCode.auth) onAuth(this, xid, reader);
+    else if (type === OpCode.sasl) onSasl(this, xid, reader);
     else if (!admission.knows(this.caller)) this.#refuseUnknown(xid);
     else if (this.#isSubmitted(type)) {
       // what is asked after a sync happens after it, and so does what waits behind that
@@ -313,69 +313,20 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     else pending.refusal = ErrorCode.ephemeralOnLocalSession;
   }
 
-  /** Authentication acts at once, also ahead of unanswered requests: as Apache's does. */
-  #onAuth(xid: number, reader: Reader): void {
-    const proven = prove(this.port, this.caller, reader);
-    if (proven === 'malformed') {
-      this.endAfterFlush();
-      return;
-    }
-    if (proven === 'failed') {
-      this.output.reply(xid, 0, 0, ErrorCode.authFailed);
-      this.port.stats.authFailedCount++;
-      this.endAfterFlush();
-      return;
-    }
-    const answer = (): void => this.output.reply(xid, 0, 0, ErrorCode.ok);
-    // clients send their credentials without waiting for the session, and expect its reply first
-    if (this.#isHandshaking()) this.#replyBehind(OpCode.auth, xid, answer);
-    else answer();
-    this.caller = proven;
-  }
-
-  /** A round of it acts at once, too; the answer comes behind those to what was asked before. */
-  #onSasl(xid: number, reader: Reader): void {
-    let round: ReturnType<typeof saslRound>;
-    try {
-      round = saslRound(this.port.authentication, this, reader);
-    } catch (problem) {
-      if (!(problem instanceof MalformedError)) throw problem;
-      round = 'unreadable';
-    }
-    if (round === 'unreadable') {
-      // written now and sent later: a zxid of now would be older than those before it
-      const refusal = (): void => this.output.reply(xid, 0, 0, ErrorCode.marshallingError);
-      this.#replyInTurn(OpCode.sasl, xid, refusal);
-      return;
-    }
-    const { error, token, caller, failure } = round;
-    if (failure !== null) this.port.onLoginFailed(this, failure);
-    this.caller = caller;
-    const answer = (): void => {
-      const out = this.output.beginReply(xid, 0, 0, error);
-      out.writeBuffer(token);
-      this.output.endReply(out);
-    };
-    if (error === ErrorCode.ok) this.#replyInTurn(OpCode.sasl, xid, answer);
-    else {
-      answer();
-      this.endAfterFlush();
-    }
-  }
-
   /** The reply to the connect request is still to come. */
-  #isHandshaking(): boolean {
+  get isHandshaking(): boolean {
     const head = this.#unanswered.peek();
     return head?.kind === 'write' && head.op === OpCode.createSession;
   }
 
-  #replyInTurn(op: number, xid: number, answer: () => void): void {
-    if (this.#unanswered.size > 0) this.#replyBehind(op, xid, answer);
+  /** At once, or behind the replies to what is unanswered. */
+  replyInTurn(op: number, xid: number, answer: () => void): void {
+    if (this.#unanswered.size > 0) this.replyBehind(op, xid, answer);
     else answer();
   }
 
   /** What `answer` writes leaves behind the replies to what is unanswered. */
-  #replyBehind(op: number, xid: number, answer: () => void): void {
+  replyBehind(op: number, xid: number, answer: () => void): void {
     const answered = new PendingWrite(null, op, xid, this.#receivedMs);
     answered.reply = this.output.aside(answer);
     this.#unanswered.push(answered);
