@@ -2,113 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ErrorCode, ZkError } from '../../protocol/errors.js';
-import { parentOf } from '../../protocol/paths.js';
 import type { WatchEvent } from '../types.js';
+import { Reader } from './event-reader.fixture.js';
 import { Follower } from './follower.js';
 import { FakeHost, FakeTree, playground, type FakeHostOptions } from './watch-host.fixture.js';
-
-/** Somebody who folds events, looks at each znode when told to, and objects to what cannot be true. */
-class Reader {
-  readonly events: WatchEvent[] = [];
-  /** By path: what was seen when it was looked at last. */
-  readonly seen = new Map<string, { czxid: bigint; mzxid: bigint; pzxid: bigint }>();
-  readonly #tree: FakeTree;
-  readonly #root: string;
-  isReady = false;
-
-  constructor(tree: FakeTree, root: string) {
-    this.#tree = tree;
-    this.#root = root;
-  }
-
-  /** What it begins with, when the events do not begin with everything. */
-  list(isRecursive: boolean): void {
-    for (const path of this.#tree.nodes.keys()) {
-      if (path === this.#root || (isRecursive && path.startsWith(`${this.#root}/`))) {
-        this.#look(path);
-      }
-    }
-  }
-
-  #look(path: string): void {
-    const node = this.#tree.nodes.get(path);
-    const { czxid, mzxid, pzxid } = node ?? { czxid: 0n, mzxid: 0n, pzxid: 0n };
-    this.seen.set(path, { czxid, mzxid, pzxid });
-  }
-
-  readonly sink = {
-    onReady: (): void => {
-      this.isReady = true;
-    },
-    onFailed: (error: Error): void => {
-      throw error;
-    },
-    onEvent: (event: WatchEvent): void => {
-      this.events.push(event);
-      const { type, path } = event;
-      const line = `${type} ${path}`;
-      if (type === 'created') {
-        assert.ok(!this.seen.has(path), `${line}: it was there`);
-        const isTop = path === this.#root;
-        assert.ok(isTop || this.seen.has(parentOf(path)), `${line}: its parent is not there`);
-        this.#look(path);
-      } else {
-        assert.ok(this.seen.has(path), `${line}: it is not there`);
-        if (type !== 'deleted') this.#look(path);
-        else {
-          const child = [...this.seen.keys()].find((one) => one !== path && parentOf(one) === path);
-          assert.equal(child, undefined, `${line}: it has children`);
-          this.seen.delete(path);
-        }
-      }
-    },
-  };
-
-  /** It has in the end what there is. */
-  check(isRecursive: boolean): void {
-    const wanted = new Reader(this.#tree, this.#root);
-    wanted.list(isRecursive);
-    const plain = (reader: Reader): unknown[] =>
-      [...reader.seen]
-        .map(([path, { czxid, mzxid, pzxid }]) => [path, czxid, mzxid, isRecursive ? 0n : pzxid])
-        .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-    assert.deepEqual(plain(this), plain(wanted));
-  }
-
-  /** What is told with a zxid has happened, and is told once. */
-  checkTruth(): void {
-    const history = new Set(this.#tree.history);
-    const told = new Set<string>();
-    for (const { type, path, zxid } of this.events) {
-      if (zxid === undefined) continue;
-      const line = `${type} ${path} ${zxid}`;
-      assert.ok(history.has(line), `${line} has not happened`);
-      assert.ok(!told.has(line), `${line} is told twice`);
-      told.add(line);
-    }
-  }
-
-  /** Where events carry zxids: in their order, and none more often than it has happened. */
-  checkExactness(): void {
-    const count = (lines: readonly string[]): Map<string, number> => {
-      const counts = new Map<string, number>();
-      for (const line of lines) {
-        const key = line.split(' ').slice(0, 2).join(' ');
-        counts.set(key, (counts.get(key) ?? 0) + 1);
-      }
-      return counts;
-    };
-    const happened = count(this.#tree.history);
-    for (const [key, times] of count(this.events.map(({ type, path }) => `${type} ${path}`))) {
-      assert.ok(times <= (happened.get(key) ?? 0), `${key} is told ${times} times`);
-    }
-    let last = 0n;
-    for (const { type, path, zxid = last } of this.events) {
-      assert.ok(zxid >= last, `${type} ${path} ${zxid} is told after ${last}`);
-      last = zxid;
-    }
-  }
-}
 
 type Step =
   | { readonly do: 'create' | 'set' | 'delete'; readonly path: string }
@@ -360,6 +257,82 @@ test('a watch that is asked for in doubt, on a connection that is then lost, is 
     assert.ok(reader.isReady, `after ${servedCount} requests`);
     reader.check(true);
   }
+});
+
+test('a znode under a parent made anew is another one, though only its end was heard of', () => {
+  const tree = new FakeTree();
+  const host = new FakeHost(tree);
+  const reader = new Reader(tree, '/r');
+  for (const path of ['/r', '/r/a', '/r/a/c']) tree.create(path);
+  new Follower(host, '/r', { isRecursive: true, isInitialTold: true }, reader.sink);
+  host.settle();
+  reader.events.length = 0;
+  host.drop();
+  tree.delete('/r/a/c');
+  tree.delete('/r/a');
+  tree.create('/r/a');
+  tree.create('/r/a/c');
+  host.reconnect();
+  tree.delete('/r/a/c');
+  host.settle();
+  reader.check(true);
+  assert.deepEqual(
+    reader.events.map(({ type, path, zxid }) => `${type} ${path} ${zxid ?? ''}`.trim()),
+    [
+      ...['deleted /r/a/c', 'deleted /r/a'],
+      ...['created /r/a 106', 'created /r/a/c', 'deleted /r/a/c 108'],
+    ],
+  );
+});
+
+test('at an older server a znode made between the two readings of it is watched', () => {
+  const tree = new FakeTree();
+  const host = new FakeHost(tree, { isOld: true, hidesZxids: true });
+  const reader = new Reader(tree, '/r');
+  for (const path of ['/r', '/r/a', '/r/a/c']) tree.create(path);
+  new Follower(host, '/r', { isRecursive: true, isInitialTold: true }, reader.sink);
+  rest(host);
+  host.expire();
+  tree.delete('/r/a/c');
+  host.reconnect();
+  // both of /r and of /r/a, and the first of /r/a/c
+  take({ do: 'serve', times: 5 }, host);
+  tree.create('/r/a/c');
+  host.serve();
+  host.settle();
+  tree.set('/r/a/c');
+  host.settle();
+  reader.check(true);
+});
+
+test('at an older server a znode under a parent made anew is told once', () => {
+  const tree = new FakeTree();
+  const host = new FakeHost(tree, { isOld: true, hidesZxids: true });
+  const reader = new Reader(tree, '/r');
+  for (const path of ['/r', '/r/a', '/r/a/c']) tree.create(path);
+  new Follower(host, '/r', { isRecursive: true, isInitialTold: true }, reader.sink);
+  // it hears that it is too old, and is asked for /r and for /r/a
+  host.serve();
+  host.deliver();
+  host.reconnect();
+  for (let i = 0; i < 2; i++) {
+    take({ do: 'serve', times: 2 }, host);
+    take({ do: 'deliver', times: 2 }, host);
+  }
+  host.drop();
+  for (const path of ['/r/a/c', '/r/a']) tree.delete(path);
+  for (const path of ['/r/a', '/r/a/c']) tree.create(path);
+  host.reconnect();
+  host.settle();
+  reader.check(true);
+  reader.checkTruth();
+  assert.deepEqual(
+    reader.events.map(({ type, path, zxid }) => `${type} ${path} ${zxid ?? ''}`.trim()),
+    [
+      ...['created /r 101', 'created /r/a 102', 'deleted /r/a'],
+      ...['created /r/a 106', 'created /r/a/c 107'],
+    ],
+  );
 });
 
 test('a znode made anew while nobody looked is told as gone and come', () => {

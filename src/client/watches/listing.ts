@@ -155,9 +155,11 @@ export class Listing {
   #tellDifferences(): void {
     const ledger = this.#ledger;
     const gone: string[] = [];
+    const assumed = new Set<string>();
     for (const [path, { base }] of this.#found) {
       const before = ledger.get(path);
       if (before === undefined) continue;
+      if (base === before) assumed.add(path);
       if (base === null || isAnother(before, base)) gone.push(path);
     }
     for (const path of gone) ledger.deleted(path, undefined);
@@ -166,8 +168,10 @@ export class Listing {
       if (base === null) continue;
       // without those that have just gone, and what went with them
       const before = ledger.get(path);
-      if (before === undefined) this.#addCreation(arrivals, path, base);
-      else this.#addChanges(arrivals, path, before, base);
+      if (before === undefined) {
+        // taken to be as it was, it has gone with its parent: this one is another
+        this.#addCreation(arrivals, path, assumed.has(path) ? UNKNOWN : base);
+      } else this.#addChanges(arrivals, path, before, base);
     }
     for (const { type, path, known, zxid } of inOrder(arrivals)) {
       if (type === 'created') ledger.created(path, known, zxid);

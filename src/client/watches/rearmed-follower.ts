@@ -6,7 +6,7 @@
  */
 import type { Timer } from '../../ports/clock.js';
 import { ErrorCode, type ZkError } from '../../protocol/errors.js';
-import { join } from '../../protocol/paths.js';
+import { join, parentOf } from '../../protocol/paths.js';
 import type { ClientState, Stat, WatchEvent } from '../types.js';
 import type { FollowOptions, WayToFollow } from './follower.js';
 import {
@@ -133,6 +133,7 @@ export class RearmedFollower implements WayToFollow {
   #read(path: string): void {
     this.#reading.set(path, false);
     let failure: ZkError | null = null;
+    let wasThere = true;
     this.#host.ask('exists', path, this.#onEvent, (error, stat) => {
       if (this.#isStopped) {
         this.#forget(path);
@@ -143,6 +144,7 @@ export class RearmedFollower implements WayToFollow {
         return;
       }
       this.#silentUntil ??= this.#host.lastZxid;
+      wasThere = stat !== null;
       this.#onStat(path, stat);
     });
     this.#host.ask('getChildren', path, this.#onEvent, (error, stat, children) => {
@@ -151,9 +153,11 @@ export class RearmedFollower implements WayToFollow {
         return;
       }
       if (error === null) {
+        // made between the two: nothing watches its data yet
+        if (!wasThere) this.#want(path);
         // its children may have changed between the two: that is before the watch on them
-        this.#onStat(path, stat);
-        if (this.#isRecursive) this.#onChildren(path, children);
+        const isTold = this.#onStat(path, stat);
+        if (isTold && this.#isRecursive) this.#onChildren(path, children);
       }
       // without a znode there are no children: the first answer has said so, or an event will
       if (error?.code !== ErrorCode.noNode) failure ??= error;
@@ -184,25 +188,30 @@ export class RearmedFollower implements WayToFollow {
     if (!this.#ledger.has(path)) this.#enter(path, UNKNOWN);
   }
 
-  #onStat(path: string, stat: Stat | null): void {
+  /** False: this is not the time to tell of it, it will be read again. */
+  #onStat(path: string, stat: Stat | null): boolean {
     const ledger = this.#ledger;
     if (stat === null) {
       ledger.deleted(path, undefined);
       // the watch for its creation is only wanted where there is no parent to tell
       if (path !== ledger.root) this.#forget(path);
-      return;
+      return true;
     }
     this.#watched.add(path);
     const now = knownOf(stat);
     const before = ledger.get(path);
-    if (before === undefined) {
-      this.#enter(path, now);
-      return;
-    }
-    if (isAnother(before, now)) {
-      ledger.created(path, now, now.czxid);
-      this.#tellChildren(path, now, now.cversion > 0);
-      return;
+    if (before === undefined || isAnother(before, now)) {
+      if (this.#isAheadOfParent(path, now)) {
+        this.#want(path);
+        return false;
+      }
+      if (before === undefined) {
+        this.#enter(path, now);
+      } else {
+        ledger.created(path, now, now.czxid);
+        this.#tellChildren(path, now, now.cversion > 0);
+      }
+      return true;
     }
     if (hasChangedData(before, now)) {
       ledger.changed(path, now, before.mzxid === 0n ? undefined : now.mzxid);
@@ -211,6 +220,19 @@ export class RearmedFollower implements WayToFollow {
       ledger.childrenChanged(path, now, before.pzxid === 0n ? undefined : now.pzxid);
     }
     ledger.note(path, now);
+    return true;
+  }
+
+  /**
+   * It is newer than what is known of its parent, which is being read: that may turn out to be another
+   * one too, and then this belongs to it and not to the one that was told.
+   */
+  #isAheadOfParent(path: string, { czxid }: Known): boolean {
+    if (path === this.#ledger.root) return false;
+    const parent = parentOf(path);
+    const known = this.#ledger.get(parent);
+    if (known === undefined || known.pzxid === 0n || czxid <= known.pzxid) return false;
+    return this.#reading.has(parent) || this.#due.has(parent);
   }
 
   /** Seen for the first time. What is older than the beginning is not news, but its changes are. */
