@@ -37,6 +37,8 @@ export class ChildCache {
   /** The names are to be listed; and then all of them to be read, not only those that are new. */
   #isListStale = true;
   #isAllStale = true;
+  /** The watch is in place, and tells every change from then on. */
+  #isFollowed = false;
   #isReading = false;
   #isReachable: boolean | null = null;
   readonly #watching: Promise<void>;
@@ -48,8 +50,10 @@ export class ChildCache {
     this.#path = path;
     this.#options = options;
     this.#offState = client.on('state', (state) => {
-      if (state === 'connected') this.#mark(null);
-      else this.#setReachable(false);
+      if (state !== 'connected') this.#setReachable(false);
+      else if (this.#isFollowed) this.#mark(null);
+      // what changed before the watch was in place is told by nobody
+      else this.#markAll();
     });
     this.#watching = this.#watch();
   }
@@ -65,7 +69,11 @@ export class ChildCache {
     const isOver = (): boolean => signal.aborted;
     while (!isOver()) {
       try {
-        const events = this.#client.watch(this.#path, { recursive: true, signal });
+        this.#isFollowed = false;
+        const onListed = (): void => {
+          this.#isFollowed = true;
+        };
+        const events = this.#client.watch(this.#path, { recursive: true, signal, onListed });
         this.#markAll();
         for await (const { type, path } of events) {
           if (type === 'gap') this.#markAll();

@@ -1,5 +1,6 @@
 /** Our queues, values and nodes in a process of their own: one line answers each command. */
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'zabra/client';
 import {
   DelayQueue,
@@ -16,6 +17,7 @@ const [connectString = ''] = process.argv.slice(2);
 const zk = await new Client(connectString, { sessionTimeoutMs: 10_000 }).connect();
 const kept = new Map<string, AsyncDisposable>();
 const idleMs = 2000;
+const TAKE_PAUSE_MS = 5;
 
 interface AnyQueue {
   put(item: string, i: number): Promise<void>;
@@ -73,6 +75,8 @@ const commands: Readonly<Record<string, (path: string, ...words: string[]) => Pr
     for (;;) {
       try {
         taken.push((await queue.take()).toString());
+        // the other taker, in whatever language, is to come to its turn
+        await sleep(TAKE_PAUSE_MS);
       } catch (problem) {
         if (!(problem instanceof WaitTimeoutError)) throw problem;
         return taken.join() || 'nothing';
