@@ -148,7 +148,7 @@ function reportUnderLoad(
     const turns = splitBySnapshots(parseLoopTurns(loopTurns), snapshots, warmMs);
     // stretches as short as those of the smoke run may hold no report of the probe
     loopFigures = {
-      ...longestTurn(turns.during, 'loopMs'),
+      ...longestTurn(turns.during, 'loopMs', 'loopMsWaited'),
       ...longestTurn(turns.before, 'loopMsBefore'),
     };
   }

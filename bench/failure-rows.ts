@@ -166,7 +166,10 @@ function loopFigures(file: string, { joining, writesFromMs }: Joined): Figures {
     [joining],
     writesFromMs,
   );
-  return { ...longestTurn(turns.during, 'loopMs'), ...longestTurn(turns.before, 'loopMsBefore') };
+  return {
+    ...longestTurn(turns.during, 'loopMs', 'loopMsWaited'),
+    ...longestTurn(turns.before, 'loopMsBefore'),
+  };
 }
 
 export async function joinFromEmpty(context: RowContext, ensemble: BenchEnsemble): Promise<void> {

@@ -47,13 +47,19 @@ export interface LoopTurn extends Interval {
   readonly waitedMs: number;
 }
 
-/** The longest of these turns under `key`, and what it waited; nothing when there are none. */
-export function longestTurn(turns: readonly LoopTurn[], key: string): Record<string, number> {
+/** The longest of these turns under `key`, what it waited under `waitedKey`; nothing without turns. */
+export function longestTurn(
+  turns: readonly LoopTurn[],
+  key: string,
+  waitedKey?: string,
+): Record<string, number> {
   let longest: LoopTurn | null = null;
   for (const turn of turns) {
     if (longest === null || turn.longestMs > longest.longestMs) longest = turn;
   }
-  return longest === null ? {} : { [key]: longest.longestMs, [`${key}Waited`]: longest.waitedMs };
+  if (longest === null) return {};
+  const waited = waitedKey === undefined ? {} : { [waitedKey]: longest.waitedMs };
+  return { [key]: longest.longestMs, ...waited };
 }
 
 /** Reads what loop-probe.ts writes; a last line cut short is left out. */

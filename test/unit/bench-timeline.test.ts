@@ -39,7 +39,7 @@ test('turns of the event loop: the last line counts only when it is whole', () =
 
 test('of the longest turn it is told how much of it was waiting', () => {
   const turns = parseLoopTurns('100 200 3 2.5\n200 300 7 1\n300 400 5 4\n');
-  assert.deepEqual(longestTurn(turns, 'loopMs'), { loopMs: 7, loopMsWaited: 1 });
+  assert.deepEqual(longestTurn(turns, 'loopMs', 'waited'), { loopMs: 7, waited: 1 });
   assert.deepEqual(longestTurn([], 'loopMs'), {});
 });
 
