@@ -1,46 +1,8 @@
 /** Sessions that outlive connections, and what is told when one does not. */
 import assert from 'node:assert/strict';
-import { connect, createServer, type Socket } from 'node:net';
 import { Client, SessionExpiredError, type SessionEvent, type WatchEvent } from 'zabra/client';
+import { relayTo } from '../support/relay.js';
 import { until, type Case, type Scene } from './suite.js';
-
-/** A relay in front of the servers, which can cut what it carries. */
-async function relayTo(
-  connectString: string,
-): Promise<{ readonly connectString: string; readonly cut: () => void; close(): Promise<void> }> {
-  const targets = connectString.split(',').map((one) => new URL(`tcp://${one}`));
-  const open = new Set<Socket>();
-  let next = 0;
-  const server = createServer((near) => {
-    const target = targets[next++ % targets.length];
-    const far = connect({ host: target?.hostname ?? '', port: Number(target?.port) });
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      open.add(from);
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => {
-        open.delete(from);
-        to.destroy();
-      });
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = address !== null && typeof address === 'object' ? address.port : 0;
-  return {
-    connectString: `127.0.0.1:${port}`,
-    cut: () => {
-      for (const socket of open) socket.destroy();
-    },
-    close: async () => {
-      for (const socket of open) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
-  };
-}
 
 async function throughRelay(
   { running }: Scene,
