@@ -1,5 +1,17 @@
 import tseslint from 'typescript-eslint';
 
+/** Clocks, processes and collectors: what belongs to the world, and to nobody who is to be simulated. */
+const worldGlobals = [
+  'Date',
+  'performance',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'process',
+  'WeakRef',
+  'FinalizationRegistry',
+];
+
 /** Type-aware rules are gates here: a promise nobody awaits is a bug in a server. */
 export default tseslint.config(
   {
@@ -53,18 +65,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-globals': [
         'error',
-        ...[
-          'Date',
-          'performance',
-          'setTimeout',
-          'setInterval',
-          'setImmediate',
-          'process',
-          'Buffer',
-          'queueMicrotask',
-          'WeakRef',
-          'FinalizationRegistry',
-        ].map((name) => ({
+        ...[...worldGlobals, 'Buffer', 'queueMicrotask'].map((name) => ({
           name,
           message: 'a core takes the world through its arguments (DESIGN.md 2)',
         })),
@@ -111,16 +112,10 @@ export default tseslint.config(
     rules: {
       'no-restricted-globals': [
         'error',
-        ...[
-          'Date',
-          'performance',
-          'setTimeout',
-          'setInterval',
-          'setImmediate',
-          'process',
-          'WeakRef',
-          'FinalizationRegistry',
-        ].map((name) => ({ name, message: 'the client takes the world as an argument' })),
+        ...worldGlobals.map((name) => ({
+          name,
+          message: 'the client takes the world as an argument',
+        })),
       ],
       'no-restricted-properties': [
         'error',

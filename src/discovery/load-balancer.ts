@@ -16,7 +16,7 @@ import { Attempts, type AttemptHost, type AttemptRules, type SendFunction } from
 import { FanOutError, NoInstanceError } from './errors.js';
 import { balancedFetch, type FetchFunction } from './fetch.js';
 import type { ServiceInstance } from './instance.js';
-import { Listeners } from './listeners.js';
+import { Listeners } from '../recipes/listeners.js';
 import {
   hedgeDefaults,
   type HedgeOptions,

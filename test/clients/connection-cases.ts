@@ -1,20 +1,25 @@
 /** Sessions that outlive connections, and what is told when one does not. */
 import assert from 'node:assert/strict';
 import { Client, SessionExpiredError, type SessionEvent, type WatchEvent } from 'zabra/client';
-import { relayTo } from '../support/relay.js';
+import { Gate } from '../support/gate.js';
 import { until, type Case, type Scene } from './suite.js';
 
-async function throughRelay(
+/** Connected through a gate before each of the servers; `cut` cuts all that goes through them. */
+async function throughGates(
   { running }: Scene,
   act: (zk: Client, cut: () => void) => Promise<void>,
 ): Promise<void> {
-  const relay = await relayTo(running.connectString);
-  const zk = await new Client(relay.connectString, { sessionTimeoutMs: 20_000 }).connect();
+  const ports = running.connectString.split(',').map((one) => Number(one.split(':').at(-1)));
+  const gates = await Promise.all(ports.map((port) => Gate.before(port)));
+  const connectString = gates.map((gate) => gate.connectString).join(',');
+  const zk = await new Client(connectString, { sessionTimeoutMs: 20_000 }).connect();
   try {
-    await act(zk, relay.cut);
+    await act(zk, () => {
+      for (const gate of gates) gate.cut();
+    });
   } finally {
     await zk.close();
-    await relay.close();
+    await Promise.all(gates.map((gate) => gate.close()));
   }
 }
 
@@ -24,7 +29,7 @@ export const connectionCases: readonly Case[] = [
     async run(scene) {
       const { path } = scene;
       const other = await scene.client();
-      await throughRelay(scene, async (zk, cut) => {
+      await throughGates(scene, async (zk, cut) => {
         const { sessionId } = zk;
         await zk.create(`${path}/mortal`, '', { mode: 'ephemeral' });
         const events: WatchEvent[] = [];
@@ -46,7 +51,7 @@ export const connectionCases: readonly Case[] = [
     async run(scene) {
       const { path } = scene;
       const other = await scene.client();
-      await throughRelay(scene, async (zk, cut) => {
+      await throughGates(scene, async (zk, cut) => {
         const there = new Set<string>();
         const end = new AbortController();
         const done = (async () => {

@@ -45,6 +45,15 @@ export class RecipeBench implements AsyncDisposable {
     }
   }
 
+  /** Asks until it is so; what is told meanwhile is told. */
+  async until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await isSo())) await this.settle();
+  }
+
+  dataOf(path: string): Promise<string> {
+    return patiently(async () => (await this.zk.getData(path)).data.toString());
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
     await this.server.stop();

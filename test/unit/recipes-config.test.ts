@@ -9,7 +9,7 @@ import {
   type ConfigSchema,
 } from 'zabra/recipes';
 import { faults } from '../support/faulty-client.js';
-import { patiently, RecipeBench } from '../support/recipe-bench.js';
+import { RecipeBench } from '../support/recipe-bench.js';
 import { withFaults } from '../support/recipe-faults.js';
 
 let bench: RecipeBench;
@@ -23,13 +23,9 @@ before(async () => {
 });
 after(() => bench[Symbol.asyncDispose]());
 
-/** Asks until it is so; what is told meanwhile is told. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await bench.settle();
-}
+const until = (isSo: () => boolean | Promise<boolean>): Promise<void> => bench.until(isSo);
 
-const dataOf = (path: string): Promise<string> =>
-  patiently(async () => (await zk.getData(path)).data.toString());
+const dataOf = (path: string): Promise<string> => bench.dataOf(path);
 
 interface Settings {
   readonly limit: number;

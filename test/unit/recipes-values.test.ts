@@ -28,13 +28,9 @@ before(async () => {
 });
 after(() => bench[Symbol.asyncDispose]());
 
-/** Asks until it is so; what is told meanwhile is told. */
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await bench.settle();
-}
+const until = (isSo: () => boolean | Promise<boolean>): Promise<void> => bench.until(isSo);
 
-const dataOf = (path: string): Promise<string> =>
-  patiently(async () => (await zk.getData(path)).data.toString());
+const dataOf = (path: string): Promise<string> => bench.dataOf(path);
 
 describe('shared value', () => {
   it('is changed by one at a time, and told to all', async () => {

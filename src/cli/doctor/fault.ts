@@ -1,5 +1,5 @@
 /** A fault that ensembles are known to have: how it is told from an examination, and what to do. */
-import type { Examination } from './examination.js';
+import { nameOf, type Examination, type ServerSight } from './examination.js';
 
 export type Severity =
   /** Clients are not served, or data is in danger, now. */
@@ -23,6 +23,18 @@ export interface Fault {
   /** One sentence: what it leads to, and what to do about it. */
   readonly advice: string;
   readonly look: (examination: Examination) => readonly Finding[];
+}
+
+/** Of each server for itself; null where there is nothing to see. */
+export function ofEach(
+  { servers }: Examination,
+  severity: Severity,
+  see: (server: ServerSight) => string | null,
+): Finding[] {
+  return servers.flatMap((server) => {
+    const seen = see(server);
+    return seen === null ? [] : [{ where: nameOf(server), severity, seen }];
+  });
 }
 
 export interface Diagnosis extends Finding {

@@ -1,6 +1,6 @@
 /** What servers suffer from: slow disks, too many of something, work that piles up. */
-import { figure, isServing, nameOf, type Examination, type ServerSight } from './examination.js';
-import type { Fault, Finding } from './fault.js';
+import { figure, isServing, nameOf, type Examination } from './examination.js';
+import { ofEach, type Fault, type Finding } from './fault.js';
 
 const limits = {
   flushAverageMs: 50,
@@ -20,17 +20,6 @@ const limits = {
 
 const count = (value: number): string => value.toLocaleString('en-US');
 
-function of(
-  { servers }: Examination,
-  severity: Finding['severity'],
-  see: (server: ServerSight) => string | null,
-): Finding[] {
-  return servers.flatMap((server) => {
-    const seen = see(server);
-    return seen === null ? [] : [{ where: nameOf(server), severity, seen }];
-  });
-}
-
 /** Told when the figure is above the limit. */
 function above(
   examination: Examination,
@@ -38,7 +27,7 @@ function above(
   limit: number,
   tell: (value: number) => string,
 ): Finding[] {
-  return of(examination, 'warning', (server) => {
+  return ofEach(examination, 'warning', (server) => {
     const value = figure(server, name);
     return value !== null && value > limit ? tell(value) : null;
   });
@@ -95,7 +84,7 @@ export const loadFaults: readonly Fault[] = [
     name: 'few-descriptors',
     advice: 'At the limit no client can connect: raise LimitNOFILE (ulimit -n), or find who leaks.',
     look: (examination) =>
-      of(examination, 'warning', (server) => {
+      ofEach(examination, 'warning', (server) => {
         const open = figure(server, 'open_file_descriptor_count');
         const max = figure(server, 'max_file_descriptor_count');
         if (open === null || max === null || max <= 0) return null;
@@ -110,7 +99,7 @@ export const loadFaults: readonly Fault[] = [
       'Some client sets watches and never lets go: `wchs` and the AdminServer’s watch_summary count ' +
       'them, watches_by_path names the paths.',
     look: (examination) =>
-      of(examination, 'warning', (server) => {
+      ofEach(examination, 'warning', (server) => {
         const watches = figure(server, 'watch_count');
         const connections = figure(server, 'num_alive_connections');
         if (watches === null || connections === null) return null;
@@ -180,7 +169,7 @@ export const loadFaults: readonly Fault[] = [
       'Leadership is lost again and again: look at slow-flushes, at pauses of the processes, and at ' +
       'the network; syncLimit says how long a follower may be silent.',
     look: (examination) =>
-      of(examination, 'warning', (server) => {
+      ofEach(examination, 'warning', (server) => {
         const elections = figure(server, 'cnt_election_time');
         const uptimeMs = figure(server, 'uptime');
         if (elections === null || uptimeMs === null || elections < limits.elections) return null;

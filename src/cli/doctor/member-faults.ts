@@ -8,21 +8,10 @@ import {
   type Examination,
   type ServerSight,
 } from './examination.js';
-import type { Fault, Finding } from './fault.js';
+import { ofEach, type Fault, type Finding } from './fault.js';
 
 /** Behind by more than this, and not nearer a second later. */
 const LAG_MAX = 1000n;
-
-function of(
-  { servers }: Examination,
-  severity: Finding['severity'],
-  see: (server: ServerSight) => string | null,
-): Finding[] {
-  return servers.flatMap((server) => {
-    const seen = see(server);
-    return seen === null ? [] : [{ where: nameOf(server), severity, seen }];
-  });
-}
 
 /** 3.8.4 before 3.9.5; what a version of ours is built on counts. Null: not of that shape. */
 function isOlder(version: string, than: readonly [number, number, number]): boolean | null {
@@ -42,7 +31,7 @@ export const memberFaults: readonly Fault[] = [
       'It is down, another address or port than it has was asked, or a firewall is between: look at ' +
       'its log, then at clientPort and clientPortAddress in its zoo.cfg.',
     look: (examination) =>
-      of(examination, 'warning', ({ health, reason }) => (health === 'silent' ? reason : null)),
+      ofEach(examination, 'warning', ({ health, reason }) => (health === 'silent' ? reason : null)),
   },
   {
     name: 'not-asked',
@@ -64,7 +53,7 @@ export const memberFaults: readonly Fault[] = [
       'The host takes connections and the process does not answer: it is stopped (SIGSTOP, a debugger), ' +
       'swapping, in a long collection, or behind a disk that hangs.',
     look: (examination) =>
-      of(examination, 'critical', ({ health }) =>
+      ofEach(examination, 'critical', ({ health }) =>
         health === 'hanging' ? 'takes connections and says nothing' : null,
       ),
   },
@@ -74,7 +63,7 @@ export const memberFaults: readonly Fault[] = [
       'It has no leader: it cannot reach a quorum on the quorum and election ports, or is still reading ' +
       'its data. If it stays so, look at its log and at election-port-closed.',
     look: (examination) =>
-      of(examination, 'warning', ({ health }) =>
+      ofEach(examination, 'warning', ({ health }) =>
         health === 'not-serving' ? 'answers, and serves nobody' : null,
       ),
   },
@@ -84,7 +73,7 @@ export const memberFaults: readonly Fault[] = [
       'It is cut off from the quorum and serves reads of old data to clients that allow that: mend ' +
       'the network between it and the others.',
     look: (examination) =>
-      of(examination, 'warning', ({ health }) =>
+      ofEach(examination, 'warning', ({ health }) =>
         health === 'read-only' ? 'serves reads only' : null,
       ),
   },
@@ -97,7 +86,7 @@ export const memberFaults: readonly Fault[] = [
       const leader = examination.servers.find(({ mode }) => mode === 'leader');
       if (leader?.zxid == null || leader.laterZxid === null) return [];
       const { zxid: first, laterZxid: later } = leader;
-      return of(examination, 'warning', (server) => {
+      return ofEach(examination, 'warning', (server) => {
         if (!isServing(server) || server === leader) return null;
         if (server.zxid === null || server.laterZxid === null) return null;
         const before = first - server.zxid;
@@ -114,7 +103,7 @@ export const memberFaults: readonly Fault[] = [
       'Clients and servers reach somebody else than they think: compare the myid of both hosts with ' +
       'the server.N lines.',
     look: (examination) =>
-      of(examination, 'critical', ({ sid, claimedSid }) =>
+      ofEach(examination, 'critical', ({ sid, claimedSid }) =>
         sid !== null && claimedSid !== null && sid !== claimedSid
           ? `the configuration has server ${sid} there, and it says it is server ${claimedSid}`
           : null,
@@ -154,7 +143,7 @@ export const memberFaults: readonly Fault[] = [
     look: (examination) => {
       const { members } = examination;
       if (members === null) return [];
-      return of(examination, 'critical', (server) =>
+      return ofEach(examination, 'critical', (server) =>
         server.members === null || areSameMembers(server.members, members)
           ? null
           : `believes in servers ${sidsOf(server.members)} (version ${server.members.version.toString(16)}), ` +
@@ -170,7 +159,7 @@ export const memberFaults: readonly Fault[] = [
     look: (examination) => {
       const { members } = examination;
       if (members === null) return [];
-      return of(examination, 'warning', ({ claimedSid, health }) =>
+      return ofEach(examination, 'warning', ({ claimedSid, health }) =>
         health !== 'silent' && claimedSid !== null && !members.servers.has(claimedSid)
           ? `says it is server ${claimedSid}, which the ensemble does not have`
           : null,
@@ -207,7 +196,7 @@ export const memberFaults: readonly Fault[] = [
       'Releases before 3.9.5 can lose acknowledged writes when servers fail at the wrong moment ' +
       '(ZOOKEEPER-4394, 4712, 4925; 3.9.3 most of all): replace it.',
     look: (examination) =>
-      of(examination, 'warning', ({ version }) =>
+      ofEach(examination, 'warning', ({ version }) =>
         version !== null && isOlder(version, [3, 9, 5]) === true ? `runs ${version}` : null,
       ),
   },
@@ -217,7 +206,7 @@ export const memberFaults: readonly Fault[] = [
       'Its tree is not what the leader had after the same transaction: take it out of the connect ' +
       'strings, keep its data directory for the analysis, and let it come back empty.',
     look: (examination) =>
-      of(examination, 'critical', (server) => {
+      ofEach(examination, 'critical', (server) => {
         const count = figure(server, 'digest_mismatches_count') ?? 0;
         return count > 0 ? `${count} digests did not agree` : null;
       }),
