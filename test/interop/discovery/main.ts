@@ -9,7 +9,7 @@ import { MissingError } from '../../support/machine.js';
 import { startOracle } from '../../support/oracle.js';
 import { startZabra } from '../../support/zabra-process.js';
 import { Tally } from '../ensemble/tally.js';
-import { Curator } from './curator.js';
+import { Party } from '../recipes/party.js';
 
 const kinds = ['apache', 'zabra'] as const;
 type Kind = (typeof kinds)[number];
@@ -39,7 +39,7 @@ function describe(instances: readonly ServiceInstance[]): string {
     .join(', ');
 }
 
-async function curatorRegisters(curator: Curator, registry: ZkRegistry, tally: Tally) {
+async function curatorRegisters(curator: Party, registry: ZkRegistry, tally: Tally) {
   const plain = new LoadBalancer({ registry, service: 'plain' });
   const rich = new LoadBalancer({ registry, service: 'rich' });
   await Promise.all([plain.start(), rich.start()]);
@@ -75,7 +75,7 @@ async function curatorRegisters(curator: Curator, registry: ZkRegistry, tally: T
   await Promise.all([plain.close(), rich.close()]);
 }
 
-async function weRegister(curator: Curator, registry: ZkRegistry, tally: Tally) {
+async function weRegister(curator: Party, registry: ZkRegistry, tally: Tally) {
   const spec = { service: 'plain', host: '10.1.0.1', port: 80, sslPort: 443 };
   const one = await registry.register({
     ...{ ...spec, id: 'z1' },
@@ -110,7 +110,7 @@ async function weRegister(curator: Curator, registry: ZkRegistry, tally: Tally) 
   await two.unregister();
 }
 
-async function curatorDies(curator: Curator, registry: ZkRegistry, tally: Tally) {
+async function curatorDies(curator: Party, registry: ZkRegistry, tally: Tally) {
   await curator.ask('register-plain j4 8005');
   await registry.register({ service: 'plain', id: 'z4', host: '10.1.0.4', port: 80 });
   const lb = new LoadBalancer({ registry, service: 'plain' });
@@ -141,9 +141,9 @@ async function run(kind: Kind, tally: Tally): Promise<void> {
   const server = await (kind === 'apache' ? startOracle('3.9.5', config) : startZabra(config));
   const connectString = `${server.host}:${server.port}`;
   const zk = new Client(connectString, { sessionTimeoutMs: 6_000 });
-  let curator: Curator | null = null;
+  let curator: Party | null = null;
   try {
-    curator = await Curator.start(connectString);
+    curator = await Party.java(connectString, 'DiscoveryProgram');
     await zk.connect();
     const registry = new ZkRegistry(zk);
     await curatorRegisters(curator, registry, tally);
