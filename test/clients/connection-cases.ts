@@ -4,19 +4,23 @@ import { Client, SessionExpiredError, type SessionEvent, type WatchEvent } from 
 import { Gate } from '../support/gate.js';
 import { until, type Case, type Scene } from './suite.js';
 
-/** Connected through a gate before each of the servers; `cut` cuts all that goes through them. */
+/** What is done to the doors of all servers at once. */
+type Doors = Readonly<Record<'cut' | 'shut' | 'open', () => void>>;
+
+/** Connected through a gate before each of the servers. */
 async function throughGates(
   { running }: Scene,
-  act: (zk: Client, cut: () => void) => Promise<void>,
+  act: (zk: Client, doors: Doors) => Promise<void>,
 ): Promise<void> {
   const ports = running.connectString.split(',').map((one) => Number(one.split(':').at(-1)));
   const gates = await Promise.all(ports.map((port) => Gate.before(port)));
   const connectString = gates.map((gate) => gate.connectString).join(',');
   const zk = await new Client(connectString, { sessionTimeoutMs: 20_000 }).connect();
   try {
-    await act(zk, () => {
-      for (const gate of gates) gate.cut();
-    });
+    const all = (name: keyof Doors) => () => {
+      for (const gate of gates) gate[name]();
+    };
+    await act(zk, { cut: all('cut'), shut: all('shut'), open: all('open') });
   } finally {
     await zk.close();
     await Promise.all(gates.map((gate) => gate.close()));
@@ -29,7 +33,7 @@ export const connectionCases: readonly Case[] = [
     async run(scene) {
       const { path } = scene;
       const other = await scene.client();
-      await throughGates(scene, async (zk, cut) => {
+      await throughGates(scene, async (zk, { cut }) => {
         const { sessionId } = zk;
         await zk.create(`${path}/mortal`, '', { mode: 'ephemeral' });
         const events: WatchEvent[] = [];
@@ -51,7 +55,7 @@ export const connectionCases: readonly Case[] = [
     async run(scene) {
       const { path } = scene;
       const other = await scene.client();
-      await throughGates(scene, async (zk, cut) => {
+      await throughGates(scene, async (zk, { cut }) => {
         const there = new Set<string>();
         const end = new AbortController();
         const done = (async () => {
@@ -87,31 +91,33 @@ export const connectionCases: readonly Case[] = [
   },
   {
     name: 'a session that was closed elsewhere is lost, told, and another one begins',
-    async run({ client, path, running }) {
-      const zk = await client();
-      const ticket = await zk.detach();
-      const first = await Client.resume(ticket, { recreateSession: true });
-      await first.create(`${path}/mortal`, '', { mode: 'ephemeral' });
-      const sessions: SessionEvent[] = [];
-      const states: string[] = [];
-      first.on('session', (event) => void sessions.push(event));
-      first.on('state', (state) => void states.push(state));
-      const second = new Client(running.connectString);
-      await second.connect();
-      // the session's own close, from another connection: what an administrator's tool does
-      const thief = await Client.resume(ticket);
-      await thief.close();
-      await until(() => sessions.length > 0, 'a new session');
-      assert.ok(states.includes('lost'));
-      assert.equal(sessions[0]?.isNew, true);
-      assert.equal(await second.exists(`${path}/mortal`), null);
-      await second.close();
-      await first.close();
+    async run(scene) {
+      const { client, adopt, path, running } = scene;
+      await throughGates(scene, async (zk, doors) => {
+        const ticket = await zk.detach();
+        const first = adopt(await Client.resume(ticket, { recreateSession: true }));
+        await first.create(`${path}/mortal`, '', { mode: 'ephemeral' });
+        const sessions: SessionEvent[] = [];
+        const states: string[] = [];
+        first.on('session', (event) => void sessions.push(event));
+        first.on('state', (state) => void states.push(state));
+        const second = await client();
+        // the session's own close, from another connection: what an administrator's tool does
+        doors.shut();
+        const { connectString } = running;
+        const thief = adopt(await Client.resume({ ...ticket, connectString }));
+        await thief.close();
+        doors.open();
+        await until(() => sessions.length > 0, 'a new session');
+        assert.ok(states.includes('lost'));
+        assert.equal(sessions[0]?.isNew, true);
+        assert.equal(await second.exists(`${path}/mortal`), null);
+      });
     },
   },
   {
     name: 'a session goes to another process with its ticket',
-    async run({ client, path }) {
+    async run({ client, adopt, path }) {
       const zk = await client({ sessionTimeoutMs: 20_000 });
       const { sessionId } = zk;
       await zk.create(`${path}/mortal`, 'kept', { mode: 'ephemeral' });
@@ -119,7 +125,7 @@ export const connectionCases: readonly Case[] = [
         ReturnType<Client['detach']>
       >;
       assert.equal(zk.state, 'closed');
-      const resumed = await Client.resume(ticket);
+      const resumed = adopt(await Client.resume(ticket));
       assert.equal(resumed.sessionId, sessionId);
       assert.equal((await resumed.getData(`${path}/mortal`)).data.toString(), 'kept');
       await resumed.close();

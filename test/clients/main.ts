@@ -27,12 +27,14 @@ function whySkipped({ since, needsEnsemble, needsOne }: Case, target: Target): s
 
 async function runCase(one: Case, target: Target, running: Running, path: string): Promise<void> {
   const clients: Client[] = [];
-  const client: Scene['client'] = async ({ root = '', ...options } = {}) => {
-    const made = new Client(running.connectString + root, options);
+  const adopt: Scene['adopt'] = (made) => {
     clients.push(made);
-    return await made.connect();
+    return made;
   };
-  const scene: Scene = { target, running, path, client };
+  const client: Scene['client'] = async ({ root = '', ...options } = {}) => {
+    return await adopt(new Client(running.connectString + root, options)).connect();
+  };
+  const scene: Scene = { target, running, path, client, adopt };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`not done in ${CASE_MS_MAX} ms`)), CASE_MS_MAX);

@@ -9,6 +9,8 @@ export interface Scene {
   readonly path: string;
   /** Connected; closed when the case ends. */
   readonly client: (options?: ClientOptions & { readonly root?: string }) => Promise<Client>;
+  /** Another one that is closed when the case ends, however it ends. */
+  readonly adopt: (client: Client) => Client;
 }
 
 export interface Case {
