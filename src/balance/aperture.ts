@@ -10,7 +10,6 @@
  * every point of the ring lies under equally many arcs.
  */
 import { hash32 } from './hash.js';
-import type { Target } from './target.js';
 
 /** Where this client stands among its peers: `index` from 0 to `count` - 1. */
 export interface PeerPosition {
@@ -18,11 +17,17 @@ export interface PeerPosition {
   readonly count: number;
 }
 
+/** What lies on the ring: a server, an instance. */
+export interface RingMember {
+  readonly id: string;
+  readonly weight: number;
+}
+
 /** Overlaps thinner than this part of a slice are rounding. */
 const THIN = 1e-9;
 
 /** The order on the ring: by hash, so that neighbours in a rack are not neighbours here. */
-export function ringOrder(targets: readonly Target[]): Target[] {
+export function ringOrder<T extends RingMember>(targets: readonly T[]): T[] {
   const places = new Map(targets.map((target) => [target, hash32(target.id)]));
   return [...targets].sort((a, b) => {
     const difference = (places.get(a) ?? 0) - (places.get(b) ?? 0);
@@ -60,7 +65,7 @@ export function wider(arc: Arc): Arc {
  * How much of each target's weight the arc covers, in the order of `ring`: the whole weight where its
  * slice lies within the arc, 0 where it lies outside.
  */
-export function sharesUnder(ring: readonly Target[], arc: Arc): Float64Array {
+export function sharesUnder(ring: readonly RingMember[], arc: Arc): Float64Array {
   const shares = new Float64Array(ring.length);
   const total = ring.reduce((sum, { weight }) => sum + weight, 0);
   let before = 0;

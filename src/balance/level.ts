@@ -23,11 +23,13 @@ export interface LevelView {
   /** Where the arc begins that has no position, in [0, 1). */
   readonly draw: number;
   readonly mayPanic: boolean;
+  /** The owner of the pool has decided it; null: too few healthy ones decide. */
+  readonly isPanicking: boolean | null;
 }
 
 export class Level {
   readonly priority: number;
-  readonly policy: Policy;
+  policy: Policy;
   readonly #rules: LevelRules;
   readonly #band: LoadBand | null;
   #targets: readonly Target[] = [];
@@ -88,7 +90,8 @@ export class Level {
   refresh(view: LevelView): void {
     const { available, total } = this.health;
     this.#isPanicking =
-      view.mayPanic && isPanic(available, total, this.#rules.panicThresholdPercent);
+      view.isPanicking ??
+      (view.mayPanic && isPanic(available, total, this.#rules.panicThresholdPercent));
     const parts = this.#parts(view);
     this.#isStarting = false;
     const chosen: Target[] = [];
@@ -118,7 +121,9 @@ export class Level {
   /** How much of each target's weight this client uses. */
   #parts(view: LevelView): ReadonlyMap<Target, number> {
     const ring = this.#ring;
-    if (this.#band === null) return new Map(ring.map((target) => [target, target.weight]));
+    if (this.#band === null) {
+      return new Map(ring.map((target) => [target, target.weight * target.part]));
+    }
     const fit = ring.reduce((sum, target) => sum + (this.#isFit(target) ? 1 : 0), 0);
     const least = Math.min(fit, this.#rules.subset?.minAperture ?? 1);
     let arc: Arc = arcOf(view.position, ring.length, this.#band.wanted, view.draw);

@@ -83,10 +83,7 @@ export class OutlierDetection {
     for (const target of all) {
       const { record } = target;
       if (record.ejectedUntilMs === null || nowMs < record.ejectedUntilMs) continue;
-      record.ejectedUntilMs = null;
-      record.consecutiveErrors = 0;
-      target.startedMs = nowMs;
-      this.#onEjection(target, null);
+      this.pardon(target, nowMs);
     }
     this.#sweepMs ??= nowMs + this.#options.intervalMs;
     if (nowMs < this.#sweepMs) return;
@@ -97,6 +94,16 @@ export class OutlierDetection {
       record.failures = 0;
       if (!record.isEjected && record.ejections > 0) record.ejections--;
     }
+  }
+
+  /** Lets it back in before its time: what it was ejected for is known to be over. */
+  pardon(target: Target, nowMs: number): void {
+    const { record } = target;
+    record.consecutiveErrors = 0;
+    if (!record.isEjected) return;
+    record.ejectedUntilMs = null;
+    target.startedMs = nowMs;
+    this.#onEjection(target, null);
   }
 
   /** When there is something to do again. */

@@ -195,3 +195,101 @@ test('quantiles are right to a fifth, and old latencies fade', () => {
   for (let i = 0; i < 100; i++) histogram.observe(1, 20_000);
   assert.ok(histogram.quantileMs(0.95)! < 1.3);
 });
+
+test('who sleeps gets nothing, and a part of the weight gets that part', () => {
+  const pool = poolOf(specsOf(4), { policy: 'weighted-round-robin' });
+  pool.setParts(
+    new Map([
+      ['s1', 1],
+      ['s3', 0.5],
+    ]),
+  );
+  assert.deepEqual([...countsOf(pool, 30)].sort(), [
+    ['s1', 20],
+    ['s3', 10],
+  ]);
+  pool.setParts(null);
+  assert.equal(countsOf(pool, 40).size, 4);
+});
+
+test('a level whose fit ones all sleep leaves it to the next, and its sleepers are no failures', () => {
+  const pool = poolOf([
+    { id: 'a', weight: 1 },
+    { id: 'b', weight: 1 },
+    { id: 'c', weight: 1, priority: 1 },
+  ]);
+  pool.setParts(new Map([['a', 1]]));
+  assert.deepEqual([...countsOf(pool, 20)], [['a', 20]]); // b sleeps: c need not help
+  pool.setParts(new Map([['c', 1]]));
+  assert.deepEqual([...countsOf(pool, 20)], [['c', 20]]);
+});
+
+test('what is near in one view is far in the other, and loads are the same in both', () => {
+  const pool = poolOf(specsOf(4), {
+    policy: 'least-connections',
+    priorityIn: ({ id }, view) => (id < 's2' === (view === 'east') ? 0 : 1),
+  });
+  const picks = (view: string): string[] => {
+    const ids = Array.from({ length: 8 }, () => {
+      const target = pool.pick(0, { view })!;
+      pool.start(target);
+      return target.id;
+    });
+    return [...new Set(ids)].sort();
+  };
+  assert.deepEqual(picks('east'), ['s0', 's1']);
+  assert.deepEqual(picks('west'), ['s2', 's3']);
+  assert.deepEqual(
+    pool.status(0).targets.map(({ pending }) => pending),
+    [4, 4, 4, 4],
+  );
+  pool.setHealth('s2', false, 0);
+  assert.equal(pool.pick(0, { view: 'west' })!.id, 's3');
+});
+
+test('a near group that carries too much for its part spills over to the next distance', () => {
+  const pool = poolOf(specsOf(3), {
+    policy: 'least-connections',
+    priorityIn: ({ id }) => (id === 's0' ? 0 : 1),
+    spill: { factor: 1.5, floor: 20, distanceOf: (priority) => priority },
+  });
+  const counts = new Map<string, number>();
+  let firstFar = Infinity;
+  for (let i = 0; i < 300; i++) {
+    const target = pool.pick(0)!;
+    pool.start(target);
+    if (target.id !== 's0') firstFar = Math.min(firstFar, i);
+    counts.set(target.id, (counts.get(target.id) ?? 0) + 1);
+  }
+  assert.ok(firstFar >= 20, `${firstFar}`); // what is hardly a load stays near
+  // 1.5 times the third that would be its part
+  assert.ok(Math.abs(counts.get('s0')! - 150) <= 3, `${counts.get('s0')}`);
+  assert.ok(Math.abs(counts.get('s1')! - counts.get('s2')!) <= 1);
+});
+
+test('another policy takes over with the loads that there are', () => {
+  const pool = poolOf(specsOf(3), { policy: 'round-robin' });
+  for (const id of ['s0', 's1']) pool.start(pool.target(id)!);
+  pool.setPolicy('least-connections');
+  assert.equal(pool.policy, 'least-connections');
+  assert.equal(pool.pick(0)!.id, 's2');
+});
+
+test('the owner decides on panic: the sick and the ejected are used again', () => {
+  const pool = poolOf(specsOf(3), { panicThresholdPercent: 0 });
+  breakTarget(pool, 's1');
+  pool.setHealth('s2', false, 0);
+  assert.deepEqual([...countsOf(pool, 12).keys()], ['s0']);
+  pool.setPanicking(true);
+  assert.equal(countsOf(pool, 12).size, 3);
+  pool.setPanicking(null);
+  assert.deepEqual([...countsOf(pool, 12).keys()], ['s0']);
+});
+
+test('pardoned, it is back before its time', () => {
+  const pool = poolOf(specsOf(3));
+  breakTarget(pool, 's1');
+  assert.equal(countsOf(pool, 12).has('s1'), false);
+  pool.pardon('s1', 10);
+  assert.equal(countsOf(pool, 12, 10).get('s1'), 4);
+});

@@ -9,7 +9,8 @@
 import { assert } from '../base/assert.js';
 import type { PeerPosition } from './aperture.js';
 import { hash32 } from './hash.js';
-import { Level, type LevelRules } from './level.js';
+import type { LevelRules } from './level.js';
+import { LevelSet, type LevelSpread, type SpillOptions } from './level-set.js';
 import { loadBandDefaults, type LoadBandOptions } from './load-band.js';
 import {
   OutlierDetection,
@@ -17,10 +18,9 @@ import {
   type EjectionReason,
   type OutlierOptions,
 } from './outlier-detection.js';
-import { createPolicy, type PolicyName, type PolicyOptions } from './policies.js';
+import type { PolicyName, PolicyOptions } from './policies.js';
 import type { PickRequest } from './policy.js';
-import { priorityLoad } from './priority-load.js';
-import { slowStartDefaults, slowStartStepMs, type SlowStartOptions } from './slow-start.js';
+import { slowStartDefaults, type SlowStartOptions } from './slow-start.js';
 import { Target, type TargetSpec } from './target.js';
 
 export interface TargetPoolOptions {
@@ -34,6 +34,10 @@ export interface TargetPoolOptions {
   readonly slowStart?: Partial<SlowStartOptions> & Pick<SlowStartOptions, 'windowMs'>;
   /** A deterministic subset; not given: all targets. */
   readonly subset?: Partial<LoadBandOptions>;
+  /** The priority of a target as seen by whoever picks with that view; its own unless given. */
+  readonly priorityIn?: (target: Target, view: string) => number;
+  /** Levels at a distance get what is too much for near ones; not unless given. */
+  readonly spill?: SpillOptions;
   /** Of the peak EWMA. */
   readonly latencyDecayMs?: number;
   /** Uniform in [0, 1). */
@@ -49,6 +53,8 @@ export interface PickOptions {
   readonly key?: string;
   /** Were tried already. */
   readonly excluded?: ReadonlySet<Target>;
+  /** From where is chosen; see `priorityIn`. There should be few different ones. */
+  readonly view?: string;
 }
 
 export interface TargetStatus {
@@ -73,25 +79,29 @@ export interface PoolStatus {
 
 const noOptions: PickOptions = {};
 const LATENCY_DECAY_MS = 10_000;
+/** Views beyond these would be a leak: they see what the first one sees. */
+const VIEWS_MAX = 64;
 
 export class TargetPool {
   readonly #options: TargetPoolOptions;
   readonly #rules: LevelRules;
   readonly #outliers: OutlierDetection | null;
-  readonly #random: () => number;
   /** One for all picks: none outlives its call. */
   readonly #request: { -readonly [member in keyof PickRequest]: PickRequest[member] };
   readonly #draw: number;
   readonly #byId = new Map<string, Target>();
   #targets: readonly Target[] = [];
-  #levels: readonly Level[] = [];
+  /** By view; the one that is always there has the empty name. */
+  readonly #sets = new Map<string, LevelSet>();
+  #policy: PolicyName;
+  #isPanicking: boolean | null = null;
   #position: PeerPosition | null = null;
   #isStale = true;
   #refreshMs = 0;
 
   constructor(options: TargetPoolOptions) {
     this.#options = options;
-    this.#random = options.random;
+    this.#policy = options.policy;
     this.#draw = options.random();
     this.#request = { nowMs: 0, random: options.random, keyHash: null, excluded: null };
     const { slowStart, subset, outliers } = options;
@@ -107,6 +117,7 @@ export class TargetPool {
             this.#isStale = true;
             options.onEjection?.(target.id, reason);
           });
+    this.#setOf('');
   }
 
   /** All there are now. What is known about those that stay is kept. */
@@ -130,7 +141,7 @@ export class TargetPool {
       known.priority = spec.priority ?? 0;
     }
     this.#targets = [...this.#byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    this.#layOut();
+    this.layOut();
   }
 
   /** What the owner of the pool has found out about the health of one. */
@@ -150,6 +161,42 @@ export class TargetPool {
     this.#isStale = true;
   }
 
+  /** How much of each one's weight is used; who is not named sleeps. Null: all of all. */
+  setParts(parts: ReadonlyMap<string, number> | null): void {
+    for (const target of this.#targets)
+      target.part = parts === null ? 1 : (parts.get(target.id) ?? 0);
+    this.#isStale = true;
+  }
+
+  /** True: also those are used that are sick or ejected. Null: decided here, by the threshold. */
+  setPanicking(isPanicking: boolean | null): void {
+    this.#isStale ||= this.#isPanicking !== isPanicking;
+    this.#isPanicking = isPanicking;
+  }
+
+  get policy(): PolicyName {
+    return this.#policy;
+  }
+
+  setPolicy(policy: PolicyName): void {
+    if (policy === this.#policy) return;
+    this.#policy = policy;
+    for (const set of this.#sets.values()) set.setPolicy(policy);
+    this.#isStale = true;
+  }
+
+  /** The priorities of targets have changed, in some view. */
+  layOut(): void {
+    for (const set of this.#sets.values()) set.layOut(this.#targets);
+    this.#isStale = true;
+  }
+
+  /** What it was ejected for is known to be over. */
+  pardon(id: string, nowMs: number): void {
+    const target = this.#byId.get(id);
+    if (target !== undefined) this.#outliers?.pardon(target, nowMs);
+  }
+
   get size(): number {
     return this.#targets.length;
   }
@@ -160,46 +207,58 @@ export class TargetPool {
 
   /** Null: there is none that is not excluded. Says nothing about the request starting: `start` does. */
   pick(nowMs: number, options: PickOptions = noOptions): Target | null {
+    const set = this.#setOf(options.view ?? '');
     this.#catchUp(nowMs);
     const request = this.#request;
     request.nowMs = nowMs;
     request.keyHash = options.key === undefined ? null : hash32(options.key);
     request.excluded = options.excluded ?? null;
-    const first = this.#levelByLot();
-    const target = first?.policy.pick(request) ?? null;
-    if (target !== null) return target;
-    for (const level of this.#levels) {
-      const other = level === first ? null : level.policy.pick(request);
-      if (other !== null) return other;
-    }
-    return null;
+    return set.pick(request);
+  }
+
+  /** Lets in and out whose time has come; `pick` does it too. */
+  advance(nowMs: number): void {
+    this.#catchUp(nowMs);
+  }
+
+  /** How many picks with that view would be spread over the targets now. */
+  spread(nowMs: number, view = ''): LevelSpread[] {
+    const set = this.#setOf(view);
+    this.#catchUp(nowMs);
+    return set.spread();
   }
 
   /** A request goes to `target`. Exactly one `finish` follows. */
   start(target: Target): void {
-    target.pending++;
-    this.#levelOf(target)?.policy.onLoad(target, 1);
+    this.load(target, 1);
   }
 
   finish(target: Target, nowMs: number, latencyMs: number, outcome: Outcome): void {
-    assert(target.pending > 0, 'what ends was started');
-    target.pending--;
-    this.#levelOf(target)?.policy.onLoad(target, -1);
-    if (outcome === 'neutral') {
-      target.latency.observeAtLeast(latencyMs, nowMs);
-      return;
-    }
-    if (outcome === 'success') target.latency.observe(latencyMs, nowMs);
-    else target.latency.observeFailure(latencyMs, nowMs);
+    this.load(target, -1);
+    this.record(target, nowMs, latencyMs, outcome);
+  }
+
+  /** One more or one less is pending there, of what has no outcome of its own: a session. */
+  load(target: Target, change: 1 | -1): void {
+    assert(change > 0 || target.pending > 0, 'what ends was started');
+    target.pending += change;
+    for (const set of this.#sets.values()) set.onLoad(target, change);
+  }
+
+  /** How something ended there that is counted as no load. Null: it says nothing about latency. */
+  record(target: Target, nowMs: number, latencyMs: number | null, outcome: Outcome): void {
+    if (latencyMs !== null) this.#measure(target, nowMs, latencyMs, outcome);
+    if (outcome === 'neutral') return;
     if (this.#byId.get(target.id) !== target) return; // it has gone meanwhile
     this.#outliers?.count(target, outcome === 'success', this.#targets, nowMs);
   }
 
   status(nowMs: number): PoolStatus {
     this.#catchUp(nowMs);
-    const chosen = new Set(this.#levels.flatMap((level) => level.chosen));
+    const { levels } = this.#setOf('');
+    const chosen = new Set(levels.flatMap((level) => level.chosen));
     return {
-      isPanicking: this.#levels.some(({ isPanicking }) => isPanicking),
+      isPanicking: levels.some(({ isPanicking }) => isPanicking),
       size: chosen.size,
       targets: this.#targets.map((target) => ({
         id: target.id,
@@ -215,58 +274,49 @@ export class TargetPool {
     };
   }
 
-  #layOut(): void {
-    const priorities = [...new Set(this.#targets.map(({ priority }) => priority))].sort(
-      (a, b) => a - b,
-    );
-    this.#levels = priorities.map((priority) => {
-      const { policy, policyOptions } = this.#options;
-      const level =
-        this.#levels.find((known) => known.priority === priority) ??
-        new Level(priority, createPolicy(policy, policyOptions), this.#rules);
-      level.setTargets(this.#targets.filter((target) => target.priority === priority));
-      return level;
-    });
-    this.#isStale = true;
+  #measure(target: Target, nowMs: number, latencyMs: number, outcome: Outcome): void {
+    switch (outcome) {
+      case 'neutral':
+        target.latency.observeAtLeast(latencyMs, nowMs);
+        break;
+      case 'success':
+        target.latency.observe(latencyMs, nowMs);
+        break;
+      case 'failure':
+        target.latency.observeFailure(latencyMs, nowMs);
+    }
   }
 
   #catchUp(nowMs: number): void {
     if (!this.#isStale && nowMs < this.#refreshMs) return;
     this.#outliers?.advance(this.#targets, nowMs);
-    for (const level of this.#levels) level.look(nowMs);
-    const load = priorityLoad(this.#levels.map(({ health }) => health));
-    let refreshMs = this.#outliers?.nextMs(this.#targets) ?? Infinity;
-    for (const [index, level] of this.#levels.entries()) {
-      level.percent = load.percents[index] ?? 0;
-      level.refresh({
-        nowMs,
-        position: this.#position,
-        draw: this.#draw,
-        mayPanic: load.isShort,
-      });
-      refreshMs = Math.min(refreshMs, level.nextLookMs);
-      const { slowStart } = this.#rules;
-      if (level.isStarting && slowStart !== null) {
-        refreshMs = Math.min(refreshMs, nowMs + slowStartStepMs(slowStart));
-      }
-    }
-    this.#refreshMs = refreshMs;
+    this.#refreshMs = this.#outliers?.nextMs(this.#targets) ?? Infinity;
+    for (const set of this.#sets.values()) this.#refresh(set, nowMs);
     this.#isStale = false;
   }
 
-  #levelByLot(): Level | null {
-    const [only, ...others] = this.#levels;
-    if (only === undefined || others.length === 0) return only ?? null;
-    let left = this.#random() * 100;
-    for (const level of this.#levels) {
-      left -= level.percent;
-      if (left < 0) return level;
-    }
-    return this.#levels.findLast(({ percent }) => percent > 0) ?? only;
+  #refresh(set: LevelSet, nowMs: number): void {
+    const isPanicking = this.#isPanicking;
+    const position = this.#position;
+    const nextMs = set.refresh({ nowMs, position, draw: this.#draw, isPanicking });
+    this.#refreshMs = Math.min(this.#refreshMs, nextMs);
   }
 
-  #levelOf(target: Target): Level | null {
-    for (const level of this.#levels) if (level.priority === target.priority) return level;
-    return null;
+  #setOf(view: string): LevelSet {
+    const known = this.#sets.get(view);
+    if (known !== undefined) return known;
+    if (this.#sets.size >= VIEWS_MAX) return this.#setOf('');
+    const { policyOptions, priorityIn, spill } = this.#options;
+    const set = new LevelSet({
+      policy: this.#policy,
+      policyOptions,
+      rules: this.#rules,
+      priorityOf: (target) => priorityIn?.(target, view) ?? target.priority,
+      spill: spill ?? null,
+    });
+    this.#sets.set(view, set);
+    set.layOut(this.#targets);
+    this.#isStale = true;
+    return set;
   }
 }

@@ -26,6 +26,8 @@ export class Target {
    * that lies in the subset. Set by the pool before the policy is told.
    */
   share: number;
+  /** How much of the weight is to be used, from 0 (it sleeps) to 1: where its owner decides the subset. */
+  part = 1;
   /** Requests that were started and have not ended. */
   pending = 0;
   /** What its owner knows of its health; ejection comes on top. */

@@ -6,6 +6,7 @@
  */
 import { inspect, parseArgs } from 'node:util';
 import { autopilotMutants } from '../sim/ensemble/autopilot-mutants.js';
+import { balancerMutants } from '../sim/ensemble/balancer-mutants.js';
 import { ensembleMutants } from '../sim/ensemble/mutants.js';
 import { oracleMutants } from '../sim/ensemble/oracle-mutants.js';
 import { reconfigMutants } from '../sim/ensemble/reconfig-mutants.js';
@@ -18,12 +19,13 @@ import { runRecipeSeed } from '../sim/recipes/run.js';
 import { runSeed, type RunResult } from '../sim/run.js';
 import { tellSpeed } from './sim-speed.js';
 
-const usage = `Usage: sim [--ensemble] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
-       sim [--ensemble] --mutants [--only TEXT]
+const usage = `Usage: sim [--ensemble [--balancers]] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
+       sim [--ensemble [--balancers]] --mutants [--only TEXT]
        sim [--ensemble] --speed [--seed N]
        sim --recipes [--only TEXT] [--mutants | as above]
        sim --scenario NAME | --scenarios [--seed N] [--trace]
   --ensemble    servers that elect a leader, instead of one that is alone
+  --balancers   clients come by balancers, which have faults of their own
   --recipes     processes that use the client's recipes, instead of servers alone
   --seed N      run this seed (with --seeds: begin with it)
   --seeds N     run so many seeds, one after the other
@@ -83,6 +85,19 @@ const ensemble: Subject = {
     ...sessionMutants,
     ...oracleMutants,
   ].map(({ name, seed, make }) => ({
+    name,
+    seed,
+    run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
+  })),
+};
+
+const balancedEnsemble: Subject = {
+  option: '--ensemble --balancers ',
+  run: (seed, sink) => {
+    const options = { seed, hasBalancers: true };
+    return runEnsembleSeed(sink === null ? options : { ...options, sink });
+  },
+  mutants: balancerMutants.map(({ name, seed, make }) => ({
     name,
     seed,
     run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
@@ -262,6 +277,7 @@ async function main(): Promise<void> {
       trace: { type: 'boolean', default: false },
       hits: { type: 'boolean', default: false },
       ensemble: { type: 'boolean', default: false },
+      balancers: { type: 'boolean', default: false },
       recipes: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
@@ -289,7 +305,8 @@ async function main(): Promise<void> {
   const count = isCounted ? number(values.seeds ?? '1') : Infinity;
   const forMs =
     isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
-  const ofServers = values.ensemble ? ensemble : alone;
+  const ofEnsembles = values.balancers ? balancedEnsemble : ensemble;
+  const ofServers = values.ensemble ? ofEnsembles : alone;
   const subject = values.recipes ? recipesOf(values.only) : ofServers;
   const passed = values.mutants
     ? await runMutants(subject, values.only)

@@ -74,8 +74,14 @@ function tell(
   hasCredential: boolean,
   terminal: Terminal,
 ): number {
-  const { leader_id: id, gap_ms: gapMs, error } = body;
+  const { leader_id: id, leader_id_before: idBefore, gap_ms: gapMs, error } = body;
   if (status === 200 && typeof id === 'number' && typeof gapMs === 'number') {
+    if (id === idBefore) {
+      terminal.complain(
+        `zabra handover: server ${id} was elected again, and clients waited ${gapMs} ms; try again`,
+      );
+      return exitCodes.unexpected;
+    }
     terminal.print(`server ${id} leads now; clients waited ${gapMs} ms\n`);
     return exitCodes.finished;
   }

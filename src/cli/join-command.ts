@@ -6,8 +6,8 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnsembleError, EnsembleSession, placesAt } from '../node/ensemble-session.js';
-import { nodeNetwork } from '../node/network.js';
 import { dnsServiceNames } from '../node/service-names.js';
+import { readSrvr } from '../protocol/four-letter-words.js';
 import type { EnsembleServer } from '../server/config/ensemble-config.js';
 import { votersOf, type Members } from '../server/config/members.js';
 import { serverLine } from '../server/ensemble/autopilot-record.js';
@@ -19,7 +19,7 @@ import { loggerFor, loggingValues } from './logging.js';
 import { complainOfProblems, readConfig } from './server-config.js';
 import { exitCodeOf, reasonOf } from './server-command.js';
 import { exitCodes, type RunningServer, type Terminal } from './terminal.js';
-import { askWord } from './word-command.js';
+import { askWord } from './words/ask-word.js';
 
 export const joinUsage = `zabra join ENSEMBLE --id N --address HOST --data DIR [--ports 2888:3888]
            [--client-port 2181] [--observer] [--auth digest:USER:PASSWORD] [-Dkey=value …]
@@ -64,14 +64,17 @@ export async function runJoinCommand(argv: readonly string[], terminal: Terminal
   if (data === undefined) throw new UsageError('--data is missing: the data directory');
   const files = joinFilesIn(data);
   refuseForeignData(files, joiner.sid);
+  let ensemble: EnsembleSession | null = null;
   try {
     const places = await placesAt(target, dnsServiceNames());
-    const ensemble = new EnsembleSession(nodeNetwork, places, credentialOf(args, terminal.env));
+    ensemble = new EnsembleSession(places, credentialOf(args, terminal.env));
     return await new Joining({ args, terminal, joiner, files, ensemble }).run();
   } catch (error) {
     if (!(error instanceof EnsembleError)) throw error;
     terminal.complain(`zabra join: ${error.message}`);
     return exitCodes.unexpected;
+  } finally {
+    await ensemble?.close();
   }
 }
 
@@ -160,8 +163,10 @@ class Joining {
     let toldMs = begunMs;
     const own = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
     for (;;) {
-      const answer = await askWord('srvr', own, clientPort, 1000).catch(() => '');
-      if (/^Mode: (follower|observer|leader)/m.test(answer)) return;
+      const place = { host: own, port: clientPort };
+      const answer = await askWord('srvr', place, { timeoutMs: 1000 }).catch(() => '');
+      const mode = readSrvr(answer)?.mode;
+      if (mode === 'follower' || mode === 'observer' || mode === 'leader') return;
       const nowMs = performance.now();
       if (nowMs - begunMs > SYNC_TIMEOUT_MS) {
         throw new Error('no leader has brought it up to date: can the servers reach each other?');

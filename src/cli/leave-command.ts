@@ -1,6 +1,5 @@
 /** `zabra leave`: a server ceases to be a member; also one that is dead, or that an autopilot has out. */
 import { EnsembleError, EnsembleSession, placesAt } from '../node/ensemble-session.js';
-import { nodeNetwork } from '../node/network.js';
 import { dnsServiceNames } from '../node/service-names.js';
 import { numberOf, parseArguments, UsageError } from './arguments.js';
 import { credentialOf } from './credential.js';
@@ -37,11 +36,7 @@ export async function runLeaveCommand(
   const credential = credentialOf(args, terminal.env);
   let ensemble: EnsembleSession | null = null;
   try {
-    ensemble = new EnsembleSession(
-      nodeNetwork,
-      await placesAt(target, dnsServiceNames()),
-      credential,
-    );
+    ensemble = new EnsembleSession(await placesAt(target, dnsServiceNames()), credential);
     const before = await ensemble.members();
     if (!before.servers.has(sid)) await refuseStranger(ensemble, sid, before);
     const after = await ensemble.change({ leaving: String(sid) }, CHANGE_TIMEOUT_MS);

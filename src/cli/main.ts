@@ -54,6 +54,16 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'balance',
+    {
+      summary: 'a balancer in front of an ensemble',
+      load: async () => {
+        const { balanceUsage, runBalanceCommand } = await import('./balance-command.js');
+        return { usage: balanceUsage, run: runBalanceCommand };
+      },
+    },
+  ],
+  [
     'cli',
     {
       summary: 'a shell for znodes, as zkCli',

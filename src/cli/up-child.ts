@@ -1,7 +1,7 @@
 /**
- * One server of `zabra up` as a child process. It is wanted until it is stopped: when it dies it is
- * started again, at once when it had served, later and later while it does not come to that: a
- * server that cannot start must not keep the machine busy.
+ * One server or balancer of `zabra up` as a child process. It is wanted until it is stopped: when it
+ * dies it is started again, at once when it had served, later and later while it does not come to that:
+ * one that cannot start must not keep the machine busy.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -15,11 +15,9 @@ const program = join(import.meta.dirname, '..', '..', 'bin', 'zabra');
 const orphanGuard = new URL('./up-orphan.js', import.meta.url).href;
 
 export interface ChildOptions {
-  readonly sid: number;
-  readonly configFile: string;
+  /** What `zabra` is to do. */
+  readonly command: readonly string[];
   readonly logFile: string;
-  /** Further arguments of `zabra server`. */
-  readonly arguments: readonly string[];
   /** Before each life: what it needs is there. */
   prepare?(): void;
   /** It has begun a life. */
@@ -28,7 +26,7 @@ export interface ChildOptions {
   onDeath(reason: string, pauseMs: number): void;
 }
 
-export class ServerChild {
+export class UpChild {
   readonly #options: ChildOptions;
   #child: ChildProcess | null = null;
   #ended: Promise<void> = Promise.resolve();
@@ -40,10 +38,6 @@ export class ServerChild {
 
   constructor(options: ChildOptions) {
     this.#options = options;
-  }
-
-  get sid(): number {
-    return this.#options.sid;
   }
 
   /** Null: between two lives. */
@@ -95,17 +89,14 @@ export class ServerChild {
   }
 
   #spawn(): void {
-    const { configFile, logFile, arguments: more } = this.#options;
+    const { command, logFile } = this.#options;
     const output = openSync(logFile, 'a');
     const child = spawn(
       process.execPath,
-      [
-        ...['--import', orphanGuard, program, 'server', configFile],
-        ...['--log-file', logFile, ...more],
-      ],
+      ['--import', orphanGuard, program, ...command, '--log-file', logFile],
       {
         stdio: ['ignore', output, output, 'ipc'],
-        // a Ctrl-C at the terminal is for `up` alone, which stops its servers
+        // a Ctrl-C at the terminal is for `up` alone, which stops what it has started
         detached: true,
         env: childEnvironment(),
       },

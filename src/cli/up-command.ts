@@ -1,6 +1,6 @@
 /**
  * `zabra up`, which is `npm start`: a ZooKeeper on this machine without any configuration, an ensemble
- * that outlives the death of any one of its servers, or one server alone. It listens on the loopback
+ * that outlives the death of any one of its servers with balancers before it, or one server alone. It listens on the loopback
  * interface only, which is why every four-letter word may be open.
  */
 import { numberOf, parseArguments, UsageError } from './arguments.js';
@@ -13,25 +13,28 @@ import { stopUp, tellUpStatus } from './up-elsewhere.js';
 import { runEnsemble } from './up-ensemble.js';
 import { sizes, UpFolder, type Size } from './up-folder.js';
 
-export const upUsage = `zabra up [--servers 1|3|5|7] [--port N] [--data DIR] [--fresh] [--log-level LEVEL]
+export const upUsage = `zabra up [--servers 1|3|5|7] [--balancers 0|1|2] [--port N] [--data DIR] [--fresh] [--log-level LEVEL]
 zabra up status [--data DIR]
 zabra up stop [--data DIR]
 
-Runs three ZooKeeper servers on 127.0.0.1, with their data in ./zabra-data, until Ctrl-C. A server
-that dies is started again. Started again it finds its data. On a terminal it shows a table, in a
-pipe it prints a line for each change; the first line is the connect string.
+Runs three ZooKeeper servers on 127.0.0.1, with their data in ./zabra-data, and two balancers before
+them, until Ctrl-C. Clients connect to the balancers, and do not notice when a server dies. What dies
+is started again. Started again it finds its data. On a terminal it shows a table, in a pipe it
+prints a line for each change; the first line is the connect string.
 
   status     the table of one that runs, from another terminal; ends with 0 when all is well
   stop       stops one that runs; returns when all its servers have stopped
 
   --servers  how many, 3 unless the data is of more. One server grows into three, three into five
              with all their data; nothing shrinks. 1: one server alone, without an ensemble
-  --port     the first port for clients, 2191 (2181 for one server); 0: any free ones. The servers
-             talk to each other on the ports 10 and 20 above; their AdminServers have 8081 and up,
-             with --port those 30 above. A port that is taken is passed over, and that is told
+  --balancers  2; none before one server alone
+  --port     the first port for clients, 2181; 0: any free ones. The servers behind the balancers
+             have the ports 10 above, and talk to each other on those 20 and 30 above; their
+             AdminServers have 8081 and up, with --port those 40 above. A port that is taken is
+             passed over, and that is told
   --data     the folder, ./zabra-data: a folder for each server, with its data and its server.log
   --fresh    throws the data away first
-  --log-level, --log-format  of the server.log: debug, info, warn, error; text, json
+  --log-level, --log-format  of the logs: debug, info, warn, error; text, json
 
   zabra up
   zabra up --servers 5 --data /tmp/five --port 3000 &
@@ -39,10 +42,11 @@ pipe it prints a line for each change; the first line is the connect string.
 
 const defaultFolder = 'zabra-data';
 const defaultSize: Size = 3;
+const balancersMax = 2;
 
 export async function runUpCommand(argv: readonly string[], terminal: Terminal): Promise<number> {
   const args = parseArguments(argv, {
-    values: ['port', 'data', 'servers', 'log-level', 'log-format'],
+    values: ['port', 'data', 'servers', 'balancers', 'log-level', 'log-format'],
     flags: ['fresh'],
     positionals: 1,
   });
@@ -63,6 +67,7 @@ export async function runUpCommand(argv: readonly string[], terminal: Terminal):
 async function start(args: Arguments, path: string, terminal: Terminal): Promise<number> {
   const chosenSize = sizeOf(args);
   const firstPort = numberOf(args, 'port', 0, 65535);
+  const balancersGiven = numberOf(args, 'balancers', 0, balancersMax);
   const logger = await loggerFor(args, 'warn');
   terminal.onCrash((error) => {
     logger.error('a bug ended this process', { error: error.stack ?? error.message });
@@ -83,11 +88,13 @@ async function start(args: Arguments, path: string, terminal: Terminal): Promise
       };
       await growEnsemble(folder, size, { logger, tell });
     }
-    const serverArguments = ['log-level', 'log-format'].flatMap((name) => {
+    const balancers = size === 1 ? 0 : (balancersGiven ?? balancersMax);
+    const logArguments = ['log-level', 'log-format'].flatMap((name) => {
       const value = args.values.get(name);
       return value === undefined ? [] : [`--${name}`, value];
     });
-    await runEnsemble({ size, folder, firstPort, arguments: serverArguments }, terminal, stopped);
+    const options = { size, balancers, folder, firstPort, arguments: logArguments };
+    await runEnsemble(options, terminal, stopped);
     return exitCodes.finished;
   } catch (error) {
     terminal.complain(reasonOf(error));

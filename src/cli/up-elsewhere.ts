@@ -11,8 +11,14 @@ import type { Terminal } from './terminal.js';
 import { connectStringOf } from './up-ensemble.js';
 import { host } from './up-ports.js';
 import { tableOf, type UpRow } from './up-screen.js';
-import { lookAt } from './up-sight.js';
-import { isAlive, readUpState, type UpServerState, type UpState } from './up-state.js';
+import { lookAt, lookAtBalancer } from './up-sight.js';
+import {
+  isAlive,
+  readUpState,
+  type UpBalancerState,
+  type UpServerState,
+  type UpState,
+} from './up-state.js';
 import { leaderAmong } from './up-story.js';
 
 /** Longer than `up` gives its servers. */
@@ -24,19 +30,21 @@ export async function tellUpStatus(path: string, terminal: Terminal): Promise<nu
   const folder = resolve(path);
   const state = readUpState(folder);
   if (state === null || !isAlive(state.pid)) return nobody(folder, terminal);
-  const rows = await Promise.all(state.servers.map(rowOf));
+  const { servers, balancers = [] } = state;
+  const rows = await Promise.all(servers.map(rowOf));
+  const before = await Promise.all(balancers.map(balancerRowOf));
   const isSilent = rows.every(({ sight }) => sight.kind === 'silent');
   // the file of one that was killed, and its number is another process's by now
   if (isSilent && holderOf(folder) === 'nobody') return nobody(folder, terminal);
-  const ports = state.servers.map(({ clientPort }) => clientPort);
+  const ports = (balancers.length > 0 ? balancers : servers).map(({ clientPort }) => clientPort);
   const admins = state.servers.map(({ adminPort }) => adminPort).join(', ');
   terminal.print(
     `connect to ${connectStringOf(ports)}\n` +
       `AdminServer: http://${host}:PORT/commands, ports ${admins}\n\n` +
-      `${tableOf(rows).join('\n')}\n`,
+      `${tableOf([...rows, ...before]).join('\n')}\n`,
   );
-  const isWhole = rows.every(({ sight }) => sight.kind === 'serving');
-  const leads = leaderAmong(new Map(rows.map(({ sid, sight }) => [sid, sight]))) !== null;
+  const isWhole = [...rows, ...before].every(({ sight }) => sight.kind === 'serving');
+  const leads = leaderAmong(new Map(rows.map(({ sight }, index) => [index, sight]))) !== null;
   return isWhole && (leads || rows.length === 1) ? exitCodes.finished : exitCodes.unexpected;
 }
 
@@ -77,12 +85,12 @@ function holderOf(folder: string): number | null | 'nobody' {
 }
 
 async function rowOf({ sid, clientPort, pid, restarts }: UpServerState): Promise<UpRow> {
-  return {
-    sid,
-    clientPort,
-    pid,
-    isStarting: false,
-    restarts,
-    sight: await lookAt(host, clientPort),
-  };
+  const sight = await lookAt(host, clientPort);
+  return { name: String(sid), clientPort, pid, isStarting: false, restarts, sight };
+}
+
+async function balancerRowOf(balancer: UpBalancerState): Promise<UpRow> {
+  const { index, clientPort, pid, restarts } = balancer;
+  const sight = await lookAtBalancer(host, clientPort);
+  return { name: `b${index}`, clientPort, pid, isStarting: false, restarts, sight };
 }

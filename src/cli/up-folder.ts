@@ -1,6 +1,6 @@
 /**
  * The folder of `zabra up`: a folder for each server, by its number, which holds its zoo.cfg, its
- * myid, its log and its data. Nothing else tells what was there before, so what is in it decides how
+ * myid, its log and its data, and one for each balancer, with its options and its log. Nothing else tells what was there before, so what is in it decides how
  * many servers start again. One `zabra up` has it at a time.
  */
 import {
@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { lockDirectoryNow } from '../node/directory-lock.js';
 import { UsageError } from './arguments.js';
 import { propertyText } from './property-text.js';
-import { host, type ServerPorts } from './up-ports.js';
+import { host, type ServerPorts, type UpPorts } from './up-ports.js';
 
 export const sizes = [1, 3, 5, 7] as const;
 export type Size = (typeof sizes)[number];
@@ -140,6 +140,38 @@ export class UpFolder {
     return file;
   }
 
+  balancerLogFile(index: number): string {
+    return join(this.#balancerFolder(index), 'balancer.log');
+  }
+
+  /** Writes what `zabra balance` reads; returns the path of it. */
+  prepareBalancer(index: number, { balancers, servers }: UpPorts): string {
+    const folder = this.#balancerFolder(index);
+    mkdirSync(folder, { recursive: true });
+    const log = this.balancerLogFile(index);
+    if (existsSync(log)) renameSync(log, `${log}.1`);
+    const file = join(folder, 'balancer.json');
+    const options = {
+      listen: `${host}:${balancers[index - 1] ?? 0}`,
+      servers: servers.map(({ client }) => `${host}:${client}`).join(','),
+      name: `balancer-${index}`,
+      words: ['*'],
+      control: { file: join(folder, 'control.json') },
+    };
+    writeFileSync(file, `${JSON.stringify(options, null, 2)}\n`);
+    return file;
+  }
+
+  /** As of a server: somebody threw its folder away. */
+  mendBalancer(index: number, ports: UpPorts): void {
+    const file = join(this.#balancerFolder(index), 'balancer.json');
+    if (!existsSync(file)) this.prepareBalancer(index, ports);
+  }
+
+  #balancerFolder(index: number): string {
+    return join(this.path, `balancer-${index}`);
+  }
+
   /** Somebody threw the folder of a running ensemble's server away: it begins anew, without data. */
   mend(sid: number, ports: readonly ServerPorts[]): void {
     if (!existsSync(join(this.serverFolder(sid), 'zoo.cfg'))) this.prepare(sid, ports);
@@ -170,6 +202,8 @@ function zooCfg(folder: string, sid: number, ports: readonly ServerPorts[]): str
     `dataDir=${propertyText(folder)}`,
     `clientPort=${own?.client ?? 0}`,
     `clientPortAddress=${host}`,
+    // all of a balancer's clients come from one address
+    'maxClientCnxns=0',
     'preAllocSize=1024',
     // without its data, and without the file `initialize`, it has lost it: the others have it
     'db.autocreate=false',

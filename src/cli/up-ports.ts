@@ -10,16 +10,16 @@ export const host = '127.0.0.1';
 
 const portsTried = 100;
 
-/** ZooKeeper's own, for a server that is alone; an ensemble leaves it to what will stand before it. */
-const firstLonePort = 2181;
-const firstEnsemblePort = 2191;
+/** ZooKeeper's own: where clients go, be it to a server that is alone or to what stands before several. */
+const firstPort = 2181;
 const firstAdminPort = 8081;
 
-/** From the client ports to those that the servers use among themselves, and to the admin ports. */
-const quorumOffset = 10;
-const electionOffset = 20;
-const adminOffset = 30;
-const span = adminOffset + quorumOffset;
+/** From where clients go to the servers of an ensemble, to the ports among them, and to the admin ports. */
+const serverOffset = 10;
+const quorumOffset = 20;
+const electionOffset = 30;
+const adminOffset = 40;
+const span = adminOffset + serverOffset;
 
 export interface ServerPorts {
   readonly client: number;
@@ -27,6 +27,11 @@ export interface ServerPorts {
   readonly quorum: number;
   readonly election: number;
   readonly admin: number;
+}
+
+export interface UpPorts {
+  readonly servers: readonly ServerPorts[];
+  readonly balancers: readonly number[];
 }
 
 type Teller = Pick<Terminal, 'complain'>;
@@ -47,12 +52,13 @@ export async function portFrom(
   throw new UsageError(`no free port from ${first} to ${first + portsTried - 1}: choose by --port`);
 }
 
-/** Of each server, in their order. `first`: of the client ports; null: the usual ones; 0: any. */
+/** Each in their order. `first`: of the ports where clients go; null: the usual ones; 0: any. */
 export async function portsFor(
   count: number,
+  balancerCount: number,
   first: number | null,
   terminal: Teller,
-): Promise<ServerPorts[]> {
+): Promise<UpPorts> {
   if (first !== null && first > 65535 - span) {
     throw new UsageError(
       `--port ${first} leaves no ports for the servers: at most ${65535 - span}`,
@@ -60,18 +66,22 @@ export async function portsFor(
   }
   const isAlone = count === 1;
   const free =
-    first === 0 ? anyPorts(await freePorts(4 * count, host)) : portsFrom(new Set(), terminal);
-  const clients = await free(first ?? (isAlone ? firstLonePort : firstEnsemblePort), count);
-  const base = first ?? firstEnsemblePort;
+    first === 0
+      ? anyPorts(await freePorts(4 * count + balancerCount, host))
+      : portsFrom(new Set(), terminal);
+  const base = first ?? firstPort;
+  const balancers = await free(base, balancerCount);
+  const clients = await free(isAlone ? base : base + serverOffset, count);
   const quorums = isAlone ? [] : await free(base + quorumOffset, count);
   const elections = isAlone ? [] : await free(base + electionOffset, count);
   const admins = await free(first === null ? firstAdminPort : first + adminOffset, count);
-  return clients.map((client, index) => ({
+  const servers = clients.map((client, index) => ({
     client,
     quorum: quorums[index] ?? 0,
     election: elections[index] ?? 0,
     admin: admins[index] ?? 0,
   }));
+  return { servers, balancers };
 }
 
 type Chooser = (first: number, count: number) => Promise<number[]>;

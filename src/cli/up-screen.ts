@@ -6,7 +6,8 @@ import type { ServingSight, Sight } from './up-sight.js';
 import type { Terminal } from './terminal.js';
 
 export interface UpRow {
-  readonly sid: number;
+  /** `1` for a server, `b1` for a balancer. */
+  readonly name: string;
   readonly clientPort: number;
   readonly pid: number | null;
   /** It lives, and has not served yet. */
@@ -101,13 +102,14 @@ export function tableOf(rows: readonly UpRow[]): string[] {
 }
 
 function cellsOf(row: UpRow, newest: bigint): string[] {
-  const { sid, clientPort, pid, restarts, sight } = row;
-  const server = [String(sid), String(clientPort)];
+  const { name, clientPort, pid, restarts, sight } = row;
+  const server = [name, String(clientPort)];
   const process = [String(restarts), pid === null ? '-' : String(pid)];
   if (sight.kind === 'serving') {
     const { role, zxid, sessions, latencyMs } = sight;
     const latency = `${latencyMs.average}/${latencyMs.max} ms`;
-    const place = [`0x${zxid.toString(16)}`, lagOf(sight, newest)];
+    const place =
+      role === 'balancer' ? ['-', '-'] : [`0x${zxid.toString(16)}`, lagOf(sight, newest)];
     return [...server, role, ...place, String(sessions), latency, ...process];
   }
   return [...server, stateOf(row), '-', '-', '-', '-', ...process];

@@ -1,5 +1,6 @@
-/** What one server of `zabra up` tells of itself, by the four-letter words that everybody has. */
-import { askWord } from './word-command.js';
+/** What a server or a balancer of `zabra up` tells of itself, by the four-letter words that everybody has. */
+import { figureOf, readMntr, readSrvr } from '../protocol/four-letter-words.js';
+import { askWord } from './words/ask-word.js';
 
 export interface ServingSight {
   readonly kind: 'serving';
@@ -20,8 +21,8 @@ const timeoutMs = 2000;
 
 export async function lookAt(host: string, port: number): Promise<Sight> {
   try {
-    const figures = await askWord('srvr', host, port, timeoutMs);
-    const monitor = await askWord('mntr', host, port, timeoutMs);
+    const figures = await askWord('srvr', { host, port }, { timeoutMs });
+    const monitor = await askWord('mntr', { host, port }, { timeoutMs });
     return readSight(figures, monitor);
   } catch {
     // whatever it is that keeps it from answering: it does not serve
@@ -29,17 +30,44 @@ export async function lookAt(host: string, port: number): Promise<Sight> {
   }
 }
 
-/** From the answers to `srvr` and `mntr`. */
-export function readSight(figures: string, monitor: string): Sight {
-  const role = /^Mode: (\S+)/m.exec(figures)?.[1];
-  const zxid = /^Zxid: (0x[0-9a-f]+)/m.exec(figures)?.[1];
-  if (role === undefined || zxid === undefined) return { kind: 'looking' };
-  const latency = /^Latency min\/avg\/max: [^/]*\/([^/]*)\/(.*)$/m.exec(figures);
+/** A balancer that answers serves, with whatever servers it has. */
+export async function lookAtBalancer(host: string, port: number): Promise<Sight> {
+  try {
+    return readBalancerSight(await askWord('mntr', { host, port }, { timeoutMs }));
+  } catch {
+    return { kind: 'silent' };
+  }
+}
+
+/** From the answer to `mntr`. */
+export function readBalancerSight(monitor: string): Sight {
+  const figures = readMntr(monitor);
+  if (figures.get('server_state') !== 'balancer') return { kind: 'looking' };
   return {
     kind: 'serving',
-    role,
-    zxid: BigInt(zxid),
-    sessions: Number(/^zk_global_sessions\t(\d+)/m.exec(monitor)?.[1] ?? 0),
-    latencyMs: { average: latency?.[1] ?? '', max: latency?.[2] ?? '' },
+    role: 'balancer',
+    zxid: 0n,
+    sessions: figureOf(figures, 'balancer_sessions_open') ?? 0,
+    latencyMs: {
+      average: figures.get('avg_latency') ?? '',
+      max: figures.get('max_latency') ?? '',
+    },
+  };
+}
+
+/** From the answers to `srvr` and `mntr`. */
+export function readSight(figures: string, monitor: string): Sight {
+  const read = readSrvr(figures);
+  if (read === null) return { kind: 'looking' };
+  const { mode, zxid, latencyMs } = read;
+  return {
+    kind: 'serving',
+    role: mode,
+    zxid,
+    sessions: figureOf(readMntr(monitor), 'global_sessions') ?? 0,
+    latencyMs: {
+      average: String(latencyMs?.avg ?? ''),
+      max: String(latencyMs?.max ?? ''),
+    },
   };
 }

@@ -15,9 +15,18 @@ export interface UpServerState {
   readonly restarts: number;
 }
 
+export interface UpBalancerState {
+  readonly index: number;
+  readonly clientPort: number;
+  readonly pid: number | null;
+  readonly restarts: number;
+}
+
 export interface UpState {
   readonly pid: number;
   readonly servers: readonly UpServerState[];
+  /** Not there: of an `up` that had none. */
+  readonly balancers?: readonly UpBalancerState[];
 }
 
 const name = 'up.json';
@@ -55,8 +64,17 @@ export function isAlive(pid: number): boolean {
 
 function isUpState(value: unknown): value is UpState {
   if (typeof value !== 'object' || value === null) return false;
-  const { pid, servers } = value as Partial<Record<keyof UpState, unknown>>;
-  return isCount(pid) && Array.isArray(servers) && servers.every(isServerState);
+  const { pid, servers, balancers = [] } = value as Partial<Record<keyof UpState, unknown>>;
+  if (!isCount(pid) || !Array.isArray(servers) || !Array.isArray(balancers)) return false;
+  return servers.every(isServerState) && balancers.every(isBalancerState);
+}
+
+function isBalancerState(value: unknown): value is UpBalancerState {
+  if (typeof value !== 'object' || value === null) return false;
+  const { index, clientPort, pid, restarts } = value as Partial<
+    Record<keyof UpBalancerState, unknown>
+  >;
+  return [index, clientPort, restarts].every(isCount) && (pid === null || isCount(pid));
 }
 
 function isServerState(value: unknown): value is UpServerState {

@@ -4,17 +4,18 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readOptions } from '../balancer/options.js';
 import { silentLogger } from '../ports/logger.js';
 import { parseConfig } from '../server/config/config.js';
 import { UsageError } from './arguments.js';
 import { main } from './main.js';
 import type { Terminal } from './terminal.js';
-import { ServerChild } from './up-child.js';
+import { UpChild } from './up-child.js';
 import { UpFolder } from './up-folder.js';
 import { growEnsemble } from './up-growth.js';
 import { portsFor } from './up-ports.js';
 import { screenFor, tableOf } from './up-screen.js';
-import { readSight, type Sight } from './up-sight.js';
+import { readBalancerSight, readSight, type Sight } from './up-sight.js';
 import { readUpState, removeUpState, writeUpState } from './up-state.js';
 import { UpStory } from './up-story.js';
 
@@ -108,7 +109,7 @@ test('up: the configuration it writes is one that the server reads', async () =>
   await inFolder(async (path) => {
     const strange = join(path, 'é \\ folder');
     const folder = UpFolder.take(strange);
-    const ports = await portsFor(3, 0, nobodyToTell);
+    const { servers: ports } = await portsFor(3, 2, 0, nobodyToTell);
     const file = folder.prepare(2, ports);
     const result = parseConfig({
       ...{ text: readFileSync(file, 'latin1'), file, env: {}, properties: new Map() },
@@ -136,7 +137,7 @@ test('up: the configuration it writes is one that the server reads', async () =>
 test('up: the configuration of one server alone knows of no others', async () => {
   await inFolder(async (path) => {
     const folder = UpFolder.take(path);
-    const ports = await portsFor(1, 0, nobodyToTell);
+    const { servers: ports } = await portsFor(1, 0, 0, nobodyToTell);
     const file = folder.prepare(1, ports);
     const text = readFileSync(file, 'latin1');
     const result = parseConfig({ text, file, env: {}, properties: new Map(), myid: '1' });
@@ -156,18 +157,21 @@ test('up: no port is given out twice, whatever is taken', async () => {
   const told: string[] = [];
   try {
     // so that the ports for clients are pushed over those of the quorum
-    const first = Math.min(taken, 65_400);
-    const ports = await portsFor(7, first, { complain: (line) => void told.push(line) });
-    const all = ports.flatMap(({ client, quorum, election, admin }) => [
+    const first = Math.min(taken, 65_300);
+    const { servers, balancers } = await portsFor(7, 2, first, {
+      complain: (line) => void told.push(line),
+    });
+    const all = servers.flatMap(({ client, quorum, election, admin }) => [
       ...[client, quorum, election, admin],
     ]);
-    assert.equal(new Set(all).size, 28);
+    all.push(...balancers);
+    assert.equal(new Set(all).size, 30);
     assert.ok(!all.includes(taken));
   } finally {
     holder.close();
   }
   assert.match(told[0] ?? '', /^PORT \d+ IS TAKEN/);
-  await assert.rejects(portsFor(3, 65_530, nobodyToTell), /leaves no ports/);
+  await assert.rejects(portsFor(3, 2, 65_530, nobodyToTell), /leaves no ports/);
 });
 
 test('up: --fresh throws servers away, and nothing else', async () => {
@@ -237,7 +241,7 @@ test('up: a state that nobody wrote is none', async () => {
 test('up: each log of the time before is kept once', async () => {
   await inFolder(async (path) => {
     const folder = UpFolder.take(path);
-    const ports = await portsFor(3, 0, nobodyToTell);
+    const { servers: ports } = await portsFor(3, 2, 0, nobodyToTell);
     folder.prepare(1, ports);
     writeFileSync(folder.logFile(1), 'before');
     folder.prepare(1, ports);
@@ -287,7 +291,14 @@ test('up: a server that runs keeps --fresh from everything', async () => {
 
 test('up: the table fits into 80 columns', () => {
   const sight = { ...serving('follower', 0x7_ffff_ffffn), sessions: 12_345 };
-  const row = { sid: 7, clientPort: 21_811, pid: 419_430, isStarting: false, restarts: 12, sight };
+  const row = {
+    name: '7',
+    clientPort: 21_811,
+    pid: 419_430,
+    isStarting: false,
+    restarts: 12,
+    sight,
+  };
   for (const line of tableOf([row])) assert.ok(line.length < 80, `${line.length}: ${line}`);
 });
 
@@ -295,11 +306,9 @@ test('up: a server that cannot start is told with its last words, and tried agai
   await inFolder(async (path) => {
     const deaths: [string, number][] = [];
     await new Promise<void>((resolve) => {
-      const child = new ServerChild({
-        sid: 1,
-        configFile: join(path, 'zoo.cfg'),
+      const child = new UpChild({
+        command: ['server', join(path, 'zoo.cfg')],
         logFile: join(path, 'server.log'),
-        arguments: [],
         onDeath: (reason, pauseMs) => {
           deaths.push([reason, pauseMs]);
           if (deaths.length === 2) resolve(child.stop());
@@ -351,12 +360,40 @@ test('up: a look reads srvr and mntr', () => {
   assert.deepEqual(readSight(not, not), { kind: 'looking' });
 });
 
+test('up: a look at a balancer reads mntr', () => {
+  const monitor =
+    'zk_version\t3\nzk_server_state\tbalancer\nzk_avg_latency\t0.5\nzk_max_latency\t4\n' +
+    'zk_balancer_sessions_open\t7\n';
+  const sight = readBalancerSight(monitor);
+  assert.deepEqual(sight, {
+    ...{ kind: 'serving', role: 'balancer', zxid: 0n, sessions: 7 },
+    latencyMs: { average: '0.5', max: '4' },
+  });
+  const row = { name: 'b1', clientPort: 1, pid: 1, isStarting: false, restarts: 0, sight };
+  const [, line = ''] = tableOf([row]);
+  assert.deepEqual(line.split(/ {2,}/).slice(0, 6), ['b1', '1', 'balancer', '-', '-', '7']);
+  assert.deepEqual(readBalancerSight('zk_server_state\tleader\n'), { kind: 'looking' });
+});
+
+test('up: what it writes for a balancer is what a balancer reads', async () => {
+  await inFolder(async (path) => {
+    const folder = UpFolder.take(path);
+    const ports = await portsFor(3, 2, 0, nobodyToTell);
+    const file = folder.prepareBalancer(2, ports);
+    const options = readOptions(JSON.parse(readFileSync(file, 'utf8')));
+    assert.deepEqual(options.listen, [`127.0.0.1:${ports.balancers[1] ?? 0}`]);
+    const places = ports.servers.map(({ client }) => `127.0.0.1:${client}`);
+    assert.equal(options.servers, places.join(','));
+    folder.release();
+  });
+});
+
 test('up: the table tells who lags and who is down', () => {
   const silent: Sight = { kind: 'silent' };
   const looking: Sight = { kind: 'looking' };
   const rows = [
     {
-      sid: 1,
+      name: '1',
       clientPort: 1,
       pid: 10,
       isStarting: false,
@@ -364,7 +401,7 @@ test('up: the table tells who lags and who is down', () => {
       sight: serving('leader', 0x200000005n),
     },
     {
-      sid: 2,
+      name: '2',
       clientPort: 1,
       pid: 20,
       isStarting: false,
@@ -372,7 +409,7 @@ test('up: the table tells who lags and who is down', () => {
       sight: serving('follower', 0x200000002n),
     },
     {
-      sid: 3,
+      name: '3',
       clientPort: 1,
       pid: 30,
       isStarting: false,
@@ -380,16 +417,16 @@ test('up: the table tells who lags and who is down', () => {
       sight: serving('follower', 0x100000009n),
     },
     {
-      sid: 4,
+      name: '4',
       clientPort: 1,
       pid: null,
       isStarting: false,
       restarts: 0,
       sight: silent,
     },
-    { sid: 5, clientPort: 1, pid: 50, isStarting: true, restarts: 1, sight: silent },
-    { sid: 6, clientPort: 1, pid: 60, isStarting: false, restarts: 1, sight: silent },
-    { sid: 7, clientPort: 1, pid: 70, isStarting: true, restarts: 1, sight: looking },
+    { name: '5', clientPort: 1, pid: 50, isStarting: true, restarts: 1, sight: silent },
+    { name: '6', clientPort: 1, pid: 60, isStarting: false, restarts: 1, sight: silent },
+    { name: '7', clientPort: 1, pid: 70, isStarting: true, restarts: 1, sight: looking },
   ];
   assert.deepEqual(
     tableOf(rows).map((line) => line.split(/ {2,}/).slice(2, 5)),
@@ -411,7 +448,7 @@ test('up: a terminal has one table, drawn again in its place; a pipe has lines',
   const screen = screenFor(wide.terminal, ['connect to a:1', 'second']);
   const rows = [
     {
-      sid: 1,
+      name: '1',
       clientPort: 1,
       pid: 10,
       isStarting: false,

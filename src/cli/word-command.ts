@@ -2,10 +2,10 @@
  * `zabra word srvr [host:port]`: asks a running server a four-letter word and prints the answer. For
  * health checks and scripts, where there is no nc.
  */
-import { connect } from 'node:net';
 import { parseArguments, UsageError } from './arguments.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
+import { askWord } from './words/ask-word.js';
 
 export const wordUsage = `zabra word WORD [HOST:PORT]
 
@@ -27,46 +27,10 @@ export async function runWordCommand(argv: readonly string[], terminal: Terminal
   const port = Number(address.slice(at + 1));
   if (at < 0 || !Number.isInteger(port)) throw new UsageError(`'${address}' is not host:port`);
   try {
-    terminal.print(await askWord(word, host, port, answerTimeoutMs));
+    terminal.print(await askWord(word, { host, port }, { timeoutMs: answerTimeoutMs }));
     return exitCodes.finished;
   } catch (error) {
     terminal.complain(`${address}: ${(error as Error).message}`);
     return exitCodes.unexpected;
   }
-}
-
-/** The connection stood, and nothing came. */
-export class NoAnswerError extends Error {
-  override readonly name = 'NoAnswerError';
-}
-
-/** Rejects when there is no answer. */
-export function askWord(
-  word: string,
-  host: string,
-  port: number,
-  timeoutMs: number,
-): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    let isConnected = false;
-    const socket = connect({ host, port }, () => {
-      isConnected = true;
-      socket.write(word);
-    });
-    socket.setEncoding('utf8');
-    socket.setTimeout(timeoutMs, () =>
-      socket.destroy(
-        isConnected
-          ? new NoAnswerError(`no answer in ${timeoutMs} ms`)
-          : new Error(`no connection in ${timeoutMs} ms`),
-      ),
-    );
-    socket.on('data', (chunk: string) => (text += chunk));
-    socket.on('error', reject);
-    socket.on('end', () => {
-      if (text === '') reject(new Error('closed without an answer'));
-      else resolve(text);
-    });
-  });
 }

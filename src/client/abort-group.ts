@@ -42,3 +42,16 @@ export class AbortGroup {
     }
   };
 }
+
+/**
+ * Calls `run` once when the signal, which has not been aborted, is; not after what is returned here has
+ * been called.
+ */
+export function whenAborted(signal: AbortSignal, run: (reason: unknown) => void): () => void {
+  const member: Abortable = { onAbort: run };
+  const group = AbortGroup.of(signal);
+  group.add(member);
+  return () => {
+    group.remove(member);
+  };
+}

@@ -3,6 +3,7 @@
  * needs of the world comes with the third argument, so the same class serves production and
  * simulations; `zabra/client` exports the one that lives on Node.
  */
+import { whenAborted } from './abort-group.js';
 import { ArgumentError } from './arguments.js';
 import { backoffDefault } from './backoff.js';
 import { parseConnectString, printConnectString, type ConnectString } from './connect-string.js';
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** How long to look for a first server; the session timeout unless given. */
   readonly timeoutMs?: number;
+  /** Give up when all servers were tried so often; as often as the time allows unless given. */
+  readonly rounds?: number;
 }
 
 export class Client extends Handle {
@@ -63,16 +66,16 @@ export class Client extends Handle {
    * wait; afterwards the client finds servers again by itself. When it rejects before there ever was
    * a session nothing is going on any more, and it may be called again.
    */
-  async connect({ signal, timeoutMs }: ConnectOptions = {}): Promise<this> {
+  async connect(options: ConnectOptions = {}): Promise<this> {
+    const { signal } = options;
     const session = this.#session;
     signal?.throwIfAborted();
     if (session.isEnding) throw new ClientClosedError();
     if (session.state === 'connected') return this;
     if (!session.isStarted) session.start(this.#left);
-    const limitMs = timeoutMs ?? session.settings.sessionTimeoutMs;
     this.#connecting++;
     try {
-      await untilConnected(session, this.#shown, limitMs, signal);
+      await untilConnected(session, this.#shown, options);
       return this;
     } catch (error) {
       if (this.#connecting === 1 && session.state === 'connecting') session.halt();
@@ -140,31 +143,35 @@ export class Client extends Handle {
 function untilConnected(
   session: Session,
   shown: readonly Promise<void>[],
-  limitMs: number,
-  signal?: AbortSignal,
+  { signal, timeoutMs, rounds = Infinity }: ConnectOptions,
 ): Promise<void> {
+  const limitMs = timeoutMs ?? session.settings.sessionTimeoutMs;
+  let roundsLeft = rounds;
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       timer?.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      offAbort?.();
       offState();
       offAuth();
+      offRounds();
     };
     const fail = (reason: Error): void => {
       settle();
       reject(reason);
     };
-    const onAbort = (): void => {
-      // whatever it was aborted with
-      fail(signal?.reason as Error);
+    const giveUp = (): void => {
+      const cause = session.lastFailure;
+      fail(new ConnectionLossError(undefined, cause === null ? undefined : { cause }));
     };
-    const timer = Number.isFinite(limitMs)
-      ? session.world.clock.after(limitMs, () => {
-          const cause = session.lastFailure;
-          fail(new ConnectionLossError(undefined, cause === null ? undefined : { cause }));
-        })
-      : null;
-    signal?.addEventListener('abort', onAbort);
+    const timer = Number.isFinite(limitMs) ? session.world.clock.after(limitMs, giveUp) : null;
+    const offRounds = session.rounds.on('over', () => {
+      if (--roundsLeft <= 0) giveUp();
+    });
+    // whatever it was aborted with
+    const onAbort = (reason: unknown): void => {
+      fail(reason as Error);
+    };
+    const offAbort = signal === undefined ? null : whenAborted(signal, onAbort);
     const offState = session.events.on('state', (state, previous) => {
       if (state === 'closed') {
         fail(previous === 'lost' ? new SessionExpiredError() : new ClientClosedError());

@@ -65,6 +65,25 @@ describe('coming to a session', () => {
     assert.equal(client.state, 'connected');
   });
 
+  test('connect gives up when all were tried so often as it is told', async () => {
+    const stage = new Stage();
+    const client = stage.client('h1,h2', { backoff: { minMs: 1000, maxMs: 1000 } });
+    let tried = 0;
+    stage.network.reception = () => {
+      tried++;
+      return 'refused';
+    };
+    const failed = await stage.failure(client.connect({ rounds: 1 }));
+    assert.ok(failed instanceof ConnectionLossError);
+    assert.match(String(failed.cause), /ECONNREFUSED/);
+    assert.equal(tried, 2);
+    assert.ok(stage.timeline.nowMs < 100);
+    await stage.failure(client.connect({ rounds: 3 }));
+    assert.equal(tried, 2 + 6);
+    await stage.pass(10_000);
+    assert.equal(tried, 2 + 6);
+  });
+
   test('pauses between rounds grow, with jitter, up to their bound', async () => {
     const stage = new Stage();
     const client = stage.client('h1,h2', { backoff: { minMs: 100, maxMs: 1600 } });

@@ -1,37 +1,38 @@
 /**
- * Who wants to hear of what. Listeners are called in the order in which they came, those that were
- * there when the event began. One that throws does not keep the others from hearing: its error is
- * thrown again on its own, as if nobody had called it.
+ * Who wants to hear of what, typed by the event. Listeners are called in the order in which they came,
+ * those that were there when the event began. One that throws keeps neither the others from hearing nor
+ * whoever tells from going on: its error is thrown again on its own, as if nobody had called it.
  */
-import type { ClientEventName, ClientEvents, ClientListener, Unsubscribe } from './types.js';
+import type { ClientEvents, Unsubscribe } from './types.js';
 
-type AnyListener = (...args: ClientEvents[ClientEventName]) => void;
+type Listener<Args extends unknown[]> = (...args: Args) => void;
 
-interface Entry {
-  readonly listener: AnyListener;
+interface Entry<Args extends unknown[]> {
+  readonly listener: Listener<Args>;
   readonly isOnce: boolean;
 }
 
-export class Emitter {
-  readonly #entries = new Map<ClientEventName, readonly Entry[]>();
+/** `Events`: the arguments of each event, by its name. */
+export class Emitter<Events extends { [E in keyof Events]: unknown[] } = ClientEvents> {
+  readonly #entries: { [E in keyof Events]?: readonly Entry<Events[E]>[] } = {};
 
-  on<E extends ClientEventName>(name: E, listener: ClientListener<E>): Unsubscribe {
+  /** Returns how to end it. The same function twice is two listeners. */
+  on<E extends keyof Events>(name: E, listener: Listener<Events[E]>): Unsubscribe {
     return this.#add(name, listener, false);
   }
 
-  once<E extends ClientEventName>(name: E, listener: ClientListener<E>): Unsubscribe {
+  once<E extends keyof Events>(name: E, listener: Listener<Events[E]>): Unsubscribe {
     return this.#add(name, listener, true);
   }
 
   /** Takes the listener off, the latest of its if it is there more than once. */
-  off<E extends ClientEventName>(name: E, listener: ClientListener<E>): void {
-    const entries = this.#entries.get(name) ?? [];
-    const entry = entries.findLast((one) => one.listener === (listener as AnyListener));
+  off<E extends keyof Events>(name: E, listener: Listener<Events[E]>): void {
+    const entry = this.#entries[name]?.findLast((one) => one.listener === listener);
     if (entry !== undefined) this.#remove(name, entry);
   }
 
-  emit<E extends ClientEventName>(name: E, ...args: ClientEvents[E]): void {
-    for (const entry of this.#entries.get(name) ?? []) {
+  emit<E extends keyof Events>(name: E, ...args: Events[E]): void {
+    for (const entry of this.#entries[name] ?? []) {
       if (entry.isOnce) this.#remove(name, entry);
       try {
         entry.listener(...args);
@@ -43,22 +44,19 @@ export class Emitter {
     }
   }
 
-  #add<E extends ClientEventName>(
+  #add<E extends keyof Events>(
     name: E,
-    listener: ClientListener<E>,
+    listener: Listener<Events[E]>,
     isOnce: boolean,
   ): Unsubscribe {
-    // the list of a name holds listeners of that name alone
-    const entry: Entry = { listener: listener as AnyListener, isOnce };
-    this.#entries.set(name, [...(this.#entries.get(name) ?? []), entry]);
+    const entry: Entry<Events[E]> = { listener, isOnce };
+    this.#entries[name] = [...(this.#entries[name] ?? []), entry];
     return () => {
       this.#remove(name, entry);
     };
   }
 
-  #remove(name: ClientEventName, entry: Entry): void {
-    const left = (this.#entries.get(name) ?? []).filter((other) => other !== entry);
-    if (left.length === 0) this.#entries.delete(name);
-    else this.#entries.set(name, left);
+  #remove<E extends keyof Events>(name: E, entry: Entry<Events[E]>): void {
+    this.#entries[name] = this.#entries[name]?.filter((other) => other !== entry) ?? [];
   }
 }

@@ -2,7 +2,7 @@
  * Which operations a server does not know, because it is older than they are. Such a server closes
  * the connection on them, with everything else that was on it, so it is asked once: what it refused is
  * not sent to it again. Where it says nothing and closes, the operation that was due is suspected, and
- * after the second time held for unknown.
+ * after the second time held for unknown; but never one that this server has answered before.
  */
 import { OpCode } from '../protocol/opcodes.js';
 import type { ServerAddress } from './types.js';
@@ -17,6 +17,9 @@ const YOUNG: ReadonlySet<number> = new Set([
   OpCode.whoAmI,
 ]);
 
+/** None of them has a lower number; most operations do. */
+const YOUNG_MIN = OpCode.multiRead;
+
 /** In the place of an operation code: kinds of persistent watches, which came later than they. */
 const PERSISTENT_KINDS = -1000;
 const CLOSED_MAX = 2;
@@ -26,8 +29,10 @@ export class KnownOps {
   readonly #missing = new Map<string, Set<number>>();
   #missingHere: Set<number> | null = null;
   #server = '';
-  /** By server and operation: how often in a row it closed the connection. */
+  /** By server and operation: how often it closed the connection. */
   readonly #closed = new Map<string, number>();
+  /** Server and operation: it was answered there. */
+  readonly #answered = new Set<string>();
 
   /** Quick to ask before each call. */
   get isAnyMissing(): boolean {
@@ -41,6 +46,16 @@ export class KnownOps {
   /** Servers before 3.9 take persistent watches off only together with all others of a path. */
   get arePersistentKindsMissing(): boolean {
     return this.isMissing(PERSISTENT_KINDS);
+  }
+
+  /** It is worth telling whether the server at hand answers this one. */
+  isInQuestion(opCode: number): boolean {
+    return opCode >= YOUNG_MIN && YOUNG.has(opCode) && !this.#answered.has(this.#key(opCode));
+  }
+
+  /** The server at hand has answered it, with whatever. */
+  onAnswered(opCode: number): void {
+    this.#answered.add(this.#key(opCode));
   }
 
   /** There is a connection to this one now. */
@@ -63,8 +78,8 @@ export class KnownOps {
 
   /** The connection was closed when this one was the oldest without an answer. */
   onClosed(opCode: number | null): void {
-    if (opCode === null || !YOUNG.has(opCode)) return;
-    const key = `${this.#server} ${opCode}`;
+    if (opCode === null || !this.isInQuestion(opCode)) return;
+    const key = this.#key(opCode);
     const count = (this.#closed.get(key) ?? 0) + 1;
     this.#closed.set(key, count);
     if (count >= CLOSED_MAX) this.refuse(opCode);
@@ -74,7 +89,12 @@ export class KnownOps {
   forget(): void {
     this.#missing.clear();
     this.#closed.clear();
+    this.#answered.clear();
     this.#missingHere = null;
+  }
+
+  #key(opCode: number): string {
+    return `${this.#server} ${opCode}`;
   }
 
   #miss(opCode: number): void {

@@ -21,6 +21,8 @@ const CNONCE_BYTES = 20;
 
 export class DigestMd5 implements SaslMechanism {
   readonly name = 'DIGEST-MD5';
+  readonly whenRefused =
+    'it does not know the user, the password is another, or it takes Kerberos only';
   readonly #user: SaslUser;
   readonly #crypto: Crypto;
   /** What the response was made of; null: none has been sent. */

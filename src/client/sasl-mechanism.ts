@@ -5,6 +5,8 @@
 export interface SaslMechanism {
   /** As registered: DIGEST-MD5, GSSAPI. */
   readonly name: string;
+  /** What to look at when the server refuses, which it does without a word. */
+  readonly whenRefused?: string;
   /** The first token, maybe empty. `host`: of the server, as it was connected to. */
   start(host: string): Uint8Array | Promise<Uint8Array>;
   /**

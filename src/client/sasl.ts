@@ -3,6 +3,7 @@
  * mechanism is satisfied with the server and the server with it.
  */
 import type { Crypto } from '../ports/crypto.js';
+import { AuthFailedError } from './errors.js';
 import { DigestMd5 } from './sasl-digest.js';
 import { SaslError, type SaslMechanism, type SaslUser } from './sasl-mechanism.js';
 
@@ -26,9 +27,23 @@ export async function logIn(
 ): Promise<void> {
   let token = await mechanism.start(host);
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const next = await mechanism.respond(await exchange(token));
+    const next = await mechanism.respond(await answerTo(token, mechanism, exchange));
     if (next === null) return;
     token = next;
   }
   throw new SaslError(`${mechanism.name}: the server still asks after ${ROUNDS_MAX} rounds`);
+}
+
+async function answerTo(
+  token: Uint8Array,
+  { name, whenRefused }: SaslMechanism,
+  exchange: (token: Uint8Array) => Promise<Uint8Array | null>,
+): Promise<Uint8Array | null> {
+  try {
+    return await exchange(token);
+  } catch (error) {
+    if (!(error instanceof AuthFailedError)) throw error;
+    const advice = whenRefused === undefined ? '' : `: ${whenRefused}`;
+    throw new SaslError(`${name}: the server refuses${advice}`, { cause: error });
+  }
 }

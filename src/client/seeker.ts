@@ -28,6 +28,8 @@ export interface SeekerOwner {
   /** There is a connection; the attempt's time runs on until `succeeded` or `failed`. */
   onSocket(server: ServerAddress, socket: Socket): SocketHandler;
   onAttemptFailed(reason: Error): void;
+  /** All have been tried; after a pause it begins anew. */
+  onRoundOver(): void;
   /** The DNS names other servers now. */
   onServers(servers: readonly ServerAddress[]): void;
 }
@@ -103,6 +105,7 @@ export class Seeker {
       this.#pause = null;
       this.#beginRound();
     });
+    this.#owner.onRoundOver();
   }
 
   #beginRound(): void {

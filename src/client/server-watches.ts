@@ -28,6 +28,10 @@ export class ServerWatches implements WatchHost {
     return this.#session.state;
   }
 
+  get connectionCount(): number {
+    return this.#session.connectionCount;
+  }
+
   get hasPersistentWatches(): boolean {
     return !this.#session.known.isMissing(OpCode.addWatch);
   }

@@ -6,7 +6,7 @@
  * long that it cannot live.
  */
 import type { Socket, SocketHandler } from '../ports/network.js';
-import { ErrorCode } from '../protocol/errors.js';
+import { ErrorCode, ZkError } from '../protocol/errors.js';
 import { opName } from '../protocol/opcodes.js';
 import type { ConnectResponse } from '../protocol/records.js';
 import { SpecialXid } from '../protocol/xid.js';
@@ -56,9 +56,18 @@ export interface SessionSettings {
 /** An attempt has at least this long, however many servers share the session's timeout. */
 const ATTEMPT_MS_MIN = 500;
 
+/** Answers that no client makes up by itself. */
+const saidByServers: ReadonlySet<number> = new Set([
+  ErrorCode.noNode,
+  ErrorCode.noAuth,
+  ErrorCode.noWatcher,
+]);
+
 export class Session {
   readonly world: ClientWorld;
   readonly events = new Emitter();
+  /** Each time all servers have been tried, and none gave a session. */
+  readonly rounds = new Emitter<{ over: [] }>();
   readonly telling = new Telling();
   readonly watches: WatchBook;
   readonly hosts: HostList;
@@ -77,6 +86,7 @@ export class Session {
   /** Attached to the session, or on its way there. */
   #connection: Connection | null = null;
   #isAttached = false;
+  #connectionCount = 0;
   #lastFailure: Error | null = null;
   #ended: (() => void) | null = null;
 
@@ -139,6 +149,11 @@ export class Session {
     const seen = this.#connection?.lastZxid ?? 0n;
     const { lastZxid } = this.#identity;
     return seen > lastZxid ? seen : lastZxid;
+  }
+
+  /** How often it has come to a server. */
+  get connectionCount(): number {
+    return this.#connectionCount;
   }
 
   get isStarted(): boolean {
@@ -254,10 +269,21 @@ export class Session {
     } else if (this.known.isAnyMissing && this.known.isMissing(request.operation.opCode)) {
       request.fail(new UnimplementedError(request.shownPath));
     } else {
+      if (this.known.isInQuestion(request.operation.opCode)) this.#learnFrom(request);
       this.#calls.add(request, this.#isAttached);
       this.#connection?.wake();
     }
     return request.promise;
+  }
+
+  /** A server that answers it, if only with an error of its own, knows it. */
+  #learnFrom<T>({ operation: { opCode }, promise }: Request<T>): void {
+    const answered = (): void => {
+      this.known.onAnswered(opCode);
+    };
+    promise.then(answered, (error: unknown) => {
+      if (error instanceof ZkError && saidByServers.has(error.code)) answered();
+    });
   }
 
   #callsOwner(): ConstructorParameters<typeof Calls>[2] {
@@ -282,6 +308,9 @@ export class Session {
       },
       onServers: (servers) => {
         this.updateServers(servers);
+      },
+      onRoundOver: () => {
+        this.rounds.emit('over');
       },
     };
   }
@@ -349,6 +378,7 @@ export class Session {
     const session = this.#identity.adopt(response);
     this.#isReadOnly = response.readOnly === true;
     this.#isAttached = true;
+    this.#connectionCount++;
     this.known.onServer(connection.server);
     this.greeting.complete(connection, this.#identity.lastZxid);
     connection.open();

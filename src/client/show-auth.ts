@@ -1,4 +1,5 @@
 /** A credential on its way: shown as soon as there is a server, awaited for a session's timeout. */
+import { whenAborted } from './abort-group.js';
 import { ClientClosedError, ConnectionLossError } from './errors.js';
 import type { Credential } from './greeting.js';
 import type { Session } from './session.js';
@@ -29,19 +30,19 @@ export function showAuth(
       session.greeting.withdraw(credential);
       reject(reason);
     };
-    const onAbort = (): void => {
-      // whatever it was aborted with
-      giveUp(signal?.reason as Error);
-    };
     const timer = session.world.clock.after(session.timeoutMs, () => {
       const { lastFailure: cause } = session;
       giveUp(new ConnectionLossError(undefined, cause === null ? undefined : { cause }));
     });
     const settle = (): void => {
       timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      offAbort?.();
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    // whatever it was aborted with
+    const onAbort = (reason: unknown): void => {
+      giveUp(reason as Error);
+    };
+    const offAbort = signal === undefined ? null : whenAborted(signal, onAbort);
     session.greeting.add(credential, session.attached);
   });
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { ErrorCode, ZkError } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import type { MultiOp, MultiResult, Stat as StatRecord } from '../protocol/records.js';
@@ -112,7 +113,11 @@ test('a failure says which write it was, and what became of the others', async (
     assert.equal(error.index, 1);
     assert.equal(error.code, ErrorCode.badVersion);
     assert.equal(error.path, '/b');
-    assert.match(error.message, /^write 1 of the transaction: BADVERSION.*: \/b$/);
+    assert.equal(error.op, 'setData');
+    assert.match(error.message, /^write 1 of the transaction, setData: BADVERSION.*: \/b$/);
+    const printed = /^TransactionError: write 1 of the transaction, setData: BADVERSION.*: \/b\n/;
+    assert.match(inspect(error), printed);
+    assert.match(`${error.stack}`, printed);
     assert.ok(error.cause instanceof BadVersionError);
     assert.deepEqual(
       error.results.map((one) => one?.code ?? 0),

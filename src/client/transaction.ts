@@ -78,15 +78,25 @@ export type FailedResults = readonly (ZkError | null)[];
 
 /** Nothing was changed, because the write at `index` could not be done; its code is this one's. */
 export class TransactionError extends ZkError {
+  override readonly name = 'TransactionError';
   readonly index: number;
+  /** What the write at `index` was; null: whoever made this error did not say. */
+  readonly op: TransactionResult['type'] | null;
   /** By write: what was wrong with it, and RUNTIMEINCONSISTENCY for those not tried. */
   readonly results: FailedResults;
 
-  constructor(index: number, results: FailedResults, path: string) {
+  constructor(
+    index: number,
+    results: FailedResults,
+    path: string,
+    op: TransactionResult['type'] | null = null,
+  ) {
     const cause = results[index] ?? undefined;
     super(cause?.code ?? ErrorCode.runtimeInconsistency, path, { cause });
-    this.message = `write ${index} of the transaction: ${this.message}`;
+    const which = op === null ? '' : `, ${op}`;
+    this.message = `write ${index} of the transaction${which}: ${this.message}`;
     this.index = index;
+    this.op = op;
     this.results = results;
   }
 }
@@ -245,7 +255,8 @@ export class Transaction<R extends readonly TransactionResult[] = readonly []> {
     const failed = results.map((one, i) => errorOf(one, steps[i]?.path));
     const index = failed.findIndex((error) => error !== null);
     if (index < 0) throw violation('a transaction failed for no reason');
-    throw new TransactionError(index, failed, steps[index]?.path ?? '/');
+    const step = steps[index];
+    throw new TransactionError(index, failed, step?.path ?? '/', step?.type);
   }
 
   #resultOf(

@@ -47,7 +47,7 @@ export type NodeMode =
   | 'persistent-ttl'
   | 'persistent-sequential-ttl';
 
-/** 'gap': events before this one may have been lost, and what they told could not be found out. */
+/** 'gap': events before this one may have been lost, and it could not be found out what they told. */
 export type WatchEventType = 'created' | 'deleted' | 'changed' | 'children' | 'gap';
 
 export interface WatchEvent {
@@ -134,7 +134,11 @@ export interface WatchOptions extends SignalOptions {
 }
 
 export interface StreamOptions extends WatchOptions {
-  /** Begin with a 'created' for every znode that is there: folding the events gives the listing. */
+  /**
+   * Begin with a 'created' for every znode that is there: folding the events gives the listing. Without
+   * it they are folded over what was read after the call, and say 'gap' where that must be read again:
+   * when the connection was lost before all was listed, and something went meanwhile.
+   */
   readonly initial?: boolean;
   /** More events than this that wait to be taken are merged, path by path; 4096 unless given. */
   readonly bufferedMax?: number;

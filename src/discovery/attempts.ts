@@ -9,6 +9,7 @@
 import type { Outcome } from '../balance/target-pool.js';
 import type { Target } from '../balance/target.js';
 import type { Clock, Timer } from '../ports/clock.js';
+import { onAbort } from '../recipes/patience.js';
 import { AttemptTimeoutError } from './errors.js';
 import type { ServiceInstance } from './instance.js';
 import type { Judge, Verdict } from './verdict.js';
@@ -76,6 +77,7 @@ export class Attempts<T> {
   #pause: Timer | null = null;
   #lastError: unknown = null;
   #isSettled = false;
+  #offAbort: () => void = () => undefined;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
 
@@ -88,22 +90,18 @@ export class Attempts<T> {
   /** To be called once. */
   run(): Promise<T> {
     const { signal, hedgeDelayMs } = this.#rules;
-    const onAbort = (): void => {
-      this.#settle(() => {
-        this.#reject(signal?.reason);
-      });
-    };
     const promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
-    }).finally(() => {
-      signal?.removeEventListener('abort', onAbort);
     });
-    if (signal?.aborted === true) {
-      onAbort();
-      return promise;
+    if (signal !== undefined) {
+      this.#offAbort = onAbort(signal, () => {
+        this.#settle(() => {
+          this.#reject(signal.reason);
+        });
+      });
     }
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) return promise;
     if (!this.#launch()) {
       this.#settle(() => {
         this.#reject(this.#host.noInstance());
@@ -217,6 +215,7 @@ export class Attempts<T> {
     this.#isSettled = true;
     this.#hedge?.cancel();
     this.#pause?.cancel();
+    this.#offAbort();
     for (const attempt of [...this.#running]) {
       this.#end(attempt, 'neutral');
       attempt.controller.abort(new Error('the answer is not wanted any more'));

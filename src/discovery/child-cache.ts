@@ -4,9 +4,9 @@
  * where it cannot, it says so, and all is read again. What could not be read stays to be read: over a
  * bad connection a long list gets there piece by piece.
  */
-import { NoNodeError } from '../client/errors.js';
+import { NoNodeError, SessionExpiredError } from '../client/errors.js';
 import type { ZkClient } from '../client/types.js';
-import { isPassing, pause, persist } from './patience.js';
+import { acrossSessions, isPassing, pause } from '../recipes/patience.js';
 
 export interface ChildCacheOptions {
   /** Names are all that is wanted. */
@@ -79,12 +79,13 @@ export class ChildCache {
           if (type === 'gap') this.#markAll();
           else this.#mark(this.#childOf(path));
         }
-        await pause(this.#client.world, WATCH_PAUSE_MS, signal);
+        await pause(this.#client, WATCH_PAUSE_MS, signal);
       } catch (error) {
         if (isOver()) return;
-        if (!isPassing(error)) this.#options.onWarning(`${this.#path}: ${String(error)}`);
+        const mayPass = isPassing(error) || error instanceof SessionExpiredError;
+        if (!mayPass) this.#options.onWarning(`${this.#path}: ${String(error)}`);
         // aborted meanwhile: the loop ends
-        await pause(this.#client.world, WATCH_PAUSE_MS, signal).catch(() => undefined);
+        await pause(this.#client, WATCH_PAUSE_MS, signal).catch(() => undefined);
       }
     }
   }
@@ -122,15 +123,14 @@ export class ChildCache {
 
   /** Never rejects: what cannot be read is tried again, until the end. */
   async #readAll(signal: AbortSignal): Promise<void> {
-    const { world } = this.#client;
     try {
       while (this.#hasStale()) {
         try {
-          await persist(this.#client, signal, () => this.#readStale(signal));
+          await acrossSessions(this.#client, signal, () => this.#readStale(signal));
         } catch (error) {
           signal.throwIfAborted();
           this.#options.onWarning(`${this.#path}: ${String(error)}`);
-          await pause(world, READ_PAUSE_MS, signal);
+          await pause(this.#client, READ_PAUSE_MS, signal);
         }
         if (this.#end.signal.aborted) return;
         if (this.#hasStale()) continue;

@@ -12,11 +12,12 @@ import { LatencyHistogram } from '../balance/latency-histogram.js';
 import { RetryBudget } from '../balance/retry-budget.js';
 import { TargetPool, type Outcome, type PoolStatus } from '../balance/target-pool.js';
 import type { Target, TargetSpec } from '../balance/target.js';
+import { Emitter } from '../client/emitter.js';
+import { onAbort, orAborted, reasonOf } from '../recipes/patience.js';
 import { Attempts, type AttemptHost, type AttemptRules, type SendFunction } from './attempts.js';
 import { FanOutError, NoInstanceError } from './errors.js';
 import { balancedFetch, type FetchFunction } from './fetch.js';
 import type { ServiceInstance } from './instance.js';
-import { Listeners } from '../recipes/listeners.js';
 import {
   hedgeDefaults,
   type HedgeOptions,
@@ -67,7 +68,7 @@ export class LoadBalancer {
   readonly #hedge: HedgeOptions;
   readonly #hedgeBudget: RetryBudget;
   readonly #latencies = new LatencyHistogram();
-  readonly #listeners = new Listeners<LoadBalancerEvents>();
+  readonly #listeners = new Emitter<LoadBalancerEvents>();
   readonly #instances = new Map<string, ServiceInstance>();
   readonly #host: AttemptHost;
   #starting: Promise<void> | null = null;
@@ -143,7 +144,9 @@ export class LoadBalancer {
   async start(options: { readonly signal?: AbortSignal } = {}): Promise<this> {
     if (this.#isClosed) throw new NoInstanceError(this.service, 'the load balancer is closed');
     this.#starting ??= this.#open();
-    await withSignal(this.#starting, options.signal);
+    const { signal } = options;
+    signal?.throwIfAborted();
+    await (signal === undefined ? this.#starting : orAborted(this.#starting, signal));
     return this;
   }
 
@@ -205,10 +208,13 @@ export class LoadBalancer {
     if (targets.length === 0) throw this.#noInstance();
     const needed = Math.min(request.needed ?? targets.length, targets.length);
     const end = new AbortController();
-    const onAbort = (): void => {
-      end.abort(request.signal?.reason);
-    };
-    request.signal?.addEventListener('abort', onAbort, { once: true });
+    const { signal } = request;
+    const off =
+      signal === undefined
+        ? null
+        : onAbort(signal, () => {
+            end.abort(signal.reason);
+          });
     const answers: Answer<T>[] = [];
     const errors: unknown[] = [];
     const rules = { ...this.#rules(request, null), signal: end.signal, attemptsMax: 1 };
@@ -224,7 +230,7 @@ export class LoadBalancer {
           },
           (error: unknown) => {
             errors.push(error);
-            if (request.signal?.aborted === true) reject(request.signal.reason as Error);
+            if (signal?.aborted === true) reject(reasonOf(signal));
             else if (errors.length > targets.length - needed) {
               reject(new FanOutError(this.service, answers.length, needed, errors));
             }
@@ -232,7 +238,7 @@ export class LoadBalancer {
         );
       }
     }).finally(() => {
-      request.signal?.removeEventListener('abort', onAbort);
+      off?.();
       end.abort(new Error('the answer is not wanted any more'));
     });
   }
@@ -406,21 +412,6 @@ export class LoadBalancer {
       this.#instances.size === 0 ? why : 'no instance takes requests now',
     );
   }
-}
-
-/** Whatever comes first: the promise, or the signal's reason. */
-async function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  signal.throwIfAborted();
-  return await new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', onAbort);
-    });
-  });
 }
 
 function promiseWithResolver(): { readonly promise: Promise<void>; readonly resolve: () => void } {

@@ -11,7 +11,7 @@
 import { ErrorCode, NodeExistsError, ZkError } from '../client/errors.js';
 import type { Acl, ZkClient } from '../client/types.js';
 import { parentOf } from '../protocol/paths.js';
-import { persist } from './patience.js';
+import { acrossSessions, onAbort } from '../recipes/patience.js';
 
 export interface RegistrationOptions {
   readonly acl?: readonly Acl[];
@@ -49,10 +49,12 @@ export class RegisteredNode {
   ): Promise<RegisteredNode> {
     const node = new RegisteredNode(client, path, data, options);
     const { signal } = options;
-    const onAbort = (): void => {
-      node.#stop(signal?.reason);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const off =
+      signal === undefined
+        ? null
+        : onAbort(signal, () => {
+            node.#stop(signal.reason);
+          });
     try {
       signal?.throwIfAborted();
       await node.#settle();
@@ -63,7 +65,7 @@ export class RegisteredNode {
       node.#deleteOwn(new AbortController().signal, data).catch(() => undefined);
       throw error;
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      off?.();
     }
   }
 
@@ -107,21 +109,19 @@ export class RegisteredNode {
   /** Only if it holds `data`, where that is given: another registration's is not this one's to delete. */
   async #deleteOwn(signal: AbortSignal, data: Uint8Array | null): Promise<void> {
     const client = this.#client;
-    // then the session is over, and the znode with it
-    const isClosed = (): boolean => client.state === 'closed';
-    await persist(client, signal, async () => {
-      if (isClosed()) return;
-      try {
+    try {
+      await acrossSessions(client, signal, async () => {
         const { data: held, stat } = await client.getData(this.path);
         if (stat.ephemeralOwner !== client.sessionId) return;
         if (data !== null && !isSame(held, data)) return;
         await client.delete(this.path, { version: stat.version });
-      } catch (error) {
-        if (isClosed()) return;
-        // gone, or changed by somebody: whoever has changed it has it now
-        if (!(error instanceof ZkError) || !LOST_RACES.has(error.code)) throw error;
-      }
-    });
+      });
+    } catch (error) {
+      // then the session is over, and the znode with it
+      if (client.state === 'closed') return;
+      // gone, or changed by somebody: whoever has changed it has it now
+      if (!(error instanceof ZkError) || !LOST_RACES.has(error.code)) throw error;
+    }
   }
 
   #stop(reason: unknown): void {
@@ -150,7 +150,7 @@ export class RegisteredNode {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        await persist(this.#client, signal, () => this.#make(signal));
+        await acrossSessions(this.#client, signal, () => this.#make(signal));
       }
     } catch (error) {
       this.#isStale = true;

@@ -7,6 +7,7 @@
  */
 import type { PeerPosition } from '../balance/aperture.js';
 import type { Acl, ZkClient } from '../client/types.js';
+import { onAbort, reasonOf } from '../recipes/patience.js';
 import { ChildCache } from './child-cache.js';
 import type { InstanceSpec, ServiceInstance } from './instance.js';
 import { joinPath, type Layout } from './layout.js';
@@ -72,11 +73,6 @@ export class ZkRegistry implements Registry {
   ): Promise<readonly ServiceInstance[]> {
     const { signal } = options;
     return await new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        done(() => {
-          reject(signal?.reason as Error);
-        });
-      };
       const subscription = this.subscribe(service, {
         onInstances: (instances) => {
           done(() => {
@@ -90,12 +86,18 @@ export class ZkRegistry implements Registry {
           // whoever subscribes for longer hears of it
         },
       });
+      let off: (() => void) | null = null;
       const done = (settle: () => void): void => {
-        signal?.removeEventListener('abort', onAbort);
+        off?.();
         subscription.close().then(settle, reject);
       };
-      if (signal?.aborted === true) onAbort();
-      else signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal !== undefined) {
+        off = onAbort(signal, () => {
+          done(() => {
+            reject(reasonOf(signal));
+          });
+        });
+      }
     });
   }
 

@@ -4,6 +4,7 @@
  * needs it, and nobody else has to install it.
  */
 import { SaslError, type SaslMechanism } from '../client/sasl-mechanism.js';
+import { adviceOf, reasonOf } from './client-gssapi-advice.js';
 
 export interface GssapiOptions {
   /** Who logs in, `alice@EXAMPLE.COM`; whoever has the ticket in the cache unless given. */
@@ -18,7 +19,7 @@ export interface GssapiOptions {
 export interface KerberosModule {
   initializeClient(
     service: string,
-    options: { readonly principal?: string },
+    options: { readonly principal?: string; readonly mechOID: number },
   ): Promise<KerberosContext>;
 }
 
@@ -26,8 +27,18 @@ export interface KerberosContext {
   readonly contextComplete: boolean;
   step(challenge: string): Promise<string | null>;
   unwrap(challenge: string): Promise<string | null>;
-  wrap(challenge: string, options: { readonly user?: string }): Promise<string>;
+  wrap(challenge: string, options: object): Promise<string>;
 }
+
+/** Kerberos itself, `GSS_MECH_OID_KRB5`, and nothing that might be negotiated instead. */
+const MECHANISM = 9;
+/** The layer of protection that leaves everything after the login as it is. */
+const NO_LAYER = 1;
+/** A bit for each layer that the server has, and three bytes for how much it takes at a time. */
+const OFFER_BYTES = 4;
+const challengeOfDigest = /(?:^|,)nonce="/;
+/** A ticket takes milliseconds, or a second for each KDC that is down. */
+const PATIENCE_MS = 5_000;
 
 /** For `sasl` of a client's options. */
 export function gssapi(
@@ -39,6 +50,8 @@ export function gssapi(
 
 class Gssapi implements SaslMechanism {
   readonly name = 'GSSAPI';
+  readonly whenRefused =
+    'its log tells why; its keytab may be older than its keys, or its clock may differ';
   readonly #options: GssapiOptions;
   readonly #load: () => Promise<KerberosModule>;
   #context: KerberosContext | null = null;
@@ -53,13 +66,15 @@ class Gssapi implements SaslMechanism {
   async start(host: string): Promise<Uint8Array> {
     const { principal, service = 'zookeeper', serviceHost = host } = this.#options;
     const kerberos = await this.#load();
-    return await this.#doing(`no ticket for ${service}/${serviceHost}`, async () => {
-      this.#context = await kerberos.initializeClient(
-        `${service}@${serviceHost}`,
-        principal === undefined ? {} : { principal },
-      );
-      return await this.#context.step('');
-    });
+    return await this.#doing(`no ticket for ${service}/${serviceHost}`, () =>
+      turns.take(PATIENCE_MS, async () => {
+        this.#context = await kerberos.initializeClient(`${service}@${serviceHost}`, {
+          mechOID: MECHANISM,
+          ...(principal === undefined ? {} : { principal }),
+        });
+        return await this.#context.step('');
+      }),
+    );
   }
 
   async respond(token: Uint8Array | null): Promise<Uint8Array | null> {
@@ -70,29 +85,88 @@ class Gssapi implements SaslMechanism {
       if (token === null || token.length === 0) return null;
       throw new SaslError('the server sent a token where GSSAPI has ended');
     }
-    if (token === null) throw new SaslError('the server has no SASL login');
+    if (token === null) {
+      throw new SaslError(
+        'GSSAPI: the server has no SASL login: its file java.security.auth.login.config has no Server',
+      );
+    }
     const challenge = Buffer.from(token).toString('base64');
     if (!context.contextComplete) {
+      // such a server takes our first token for nothing, and asks
+      if (challengeOfDigest.test(new TextDecoder('latin1').decode(token))) {
+        throw new SaslError(
+          'GSSAPI: the server asks for a user and a password (DIGEST-MD5), not for a ticket',
+          { isTemporary: true },
+        );
+      }
       return await this.#doing('the server could not be verified', () => context.step(challenge));
     }
     this.#isOver = true;
-    return await this.#doing('no agreement on protection', async () => {
-      const offer = await context.unwrap(challenge);
-      const { principal } = this.#options;
-      return await context.wrap(offer ?? '', principal === undefined ? {} : { user: principal });
-    });
+    const offer = await this.#doing('no agreement on protection', () => context.unwrap(challenge));
+    const [layers = 0] = offer;
+    // the native code that answers believes whatever it is given
+    if (offer.length !== OFFER_BYTES) {
+      throw new SaslError(
+        `GSSAPI: the server's offer has ${offer.length} bytes, not ${OFFER_BYTES}`,
+      );
+    }
+    if ((layers & NO_LAYER) === 0) {
+      throw new SaslError(
+        'GSSAPI: the server wants all that follows signed, which ZooKeeper has no way for',
+      );
+    }
+    // in nobody else's name: who logs in is who the ticket is for
+    return await this.#doing('no agreement on protection', () =>
+      context.wrap(Buffer.from(offer).toString('base64'), {}),
+    );
   }
 
   async #doing(what: string, step: () => Promise<string | null>): Promise<Uint8Array> {
     try {
       return Buffer.from((await step()) ?? '', 'base64');
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
+      const text = [
+        `GSSAPI: ${what}: ${reason}`,
+        ...adviceOf(reason, this.#options.principal),
+      ].join('; ');
       // tickets end and are renewed
-      throw new SaslError(`GSSAPI: ${what}: ${reason}`, { cause: error, isTemporary: true });
+      throw new SaslError(text, { cause: error, isTemporary: true });
     }
   }
 }
+
+/**
+ * Kerberos's library keeps a thread while it waits for a KDC, half a minute for one that is silent, and the
+ * process has few of them, for files and names as well: one waits at a time, whoever's client it is for.
+ */
+class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  /** Rejects when its time is over; what has begun goes on by itself, what has not never begins. */
+  take<T>(patienceMs: number, work: () => Promise<T>): Promise<T> {
+    const silence = new Error(`no KDC has answered for ${patienceMs} ms`);
+    let isGivenUp = false;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        isGivenUp = true;
+        reject(silence);
+      }, patienceMs);
+    });
+    const done = this.#last.then(() => {
+      if (isGivenUp) throw silence;
+      return work();
+    });
+    const over = (): void => {
+      clearTimeout(timer);
+    };
+    this.#last = done.then(over, over);
+    return Promise.race([done, late]);
+  }
+}
+
+const turns = new Turns();
 
 async function loadKerberos(): Promise<KerberosModule> {
   // not known when this is compiled: it need not be there
@@ -101,8 +175,12 @@ async function loadKerberos(): Promise<KerberosModule> {
     const loaded = (await import(name)) as { readonly default?: KerberosModule } & KerberosModule;
     return loaded.default ?? loaded;
   } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
     throw new SaslError(
-      'logging in by Kerberos needs the package kerberos, which is not installed here: npm install kerberos',
+      code === 'ERR_MODULE_NOT_FOUND'
+        ? 'logging in by Kerberos needs the package kerberos, which is not installed here: npm install kerberos'
+        : `the package kerberos cannot be loaded: ${message.split('\n')[0] ?? ''}; it needs the system's ` +
+            'library of Kerberos (Debian: libgssapi-krb5-2), and to have been compiled (npm rebuild kerberos)',
       { cause: error },
     );
   }

@@ -4,14 +4,13 @@
  * says what would help.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ErrorCode, errorSentence } from '../protocol/errors.js';
-import { OpCode } from '../protocol/opcodes.js';
-import type { GetDataResponse } from '../protocol/records.js';
-import type { Network } from '../ports/network.js';
+import type { NodeData } from '../client/types.js';
+import { ErrorCode, errorSentence, ZkError } from '../protocol/errors.js';
 import type { ServiceNames, ServicePlace } from '../ports/service-names.js';
 import { readMembers, type Members } from '../server/config/members.js';
 import { readRecord, recordPath, type TakenOut } from '../server/ensemble/autopilot-record.js';
-import { ClientSession, type ClientReply } from './client-session.js';
+import type { Client } from './client.js';
+import { sessionAt, whyOf } from './one-server.js';
 
 const CLIENT_PORT = 2181;
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -53,15 +52,13 @@ export async function placesAt(target: string, names: ServiceNames): Promise<Ser
 }
 
 export class EnsembleSession {
-  readonly #network: Network;
   readonly #places: readonly ServicePlace[];
   readonly #shown: Shown | null;
-  #session: ClientSession | null = null;
+  #client: Client | null = null;
   /** Of the server that answers. */
   where = '';
 
-  constructor(network: Network, places: readonly ServicePlace[], shown: Shown | null) {
-    this.#network = network;
+  constructor(places: readonly ServicePlace[], shown: Shown | null) {
     this.#places = places;
     this.#shown = shown;
   }
@@ -83,65 +80,70 @@ export class EnsembleSession {
 
   /** Rejects with EnsembleError when nobody can change this ensemble; asks for nothing. */
   async checkChangeable(): Promise<void> {
-    const { error } = await this.#ask(OpCode.reconfig, reconfig({}, NO_VERSION));
-    const isPassing = error === ErrorCode.badVersion || error === ErrorCode.reconfigInProgress;
-    if (!isPassing) throw this.#refusal(error);
+    const answer = await this.#ask((client) => client.reconfig({ fromVersion: NO_VERSION }));
+    const isPassing = answer === ErrorCode.badVersion || answer === ErrorCode.reconfigInProgress;
+    if (typeof answer === 'number' && !isPassing) throw this.#refusal(answer);
   }
 
   /** Resolves when it is in force. Rejects with EnsembleError when it will not be. */
   async change(change: Change, timeoutMs: number): Promise<Members> {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      const { error, body } = await this.#ask(OpCode.reconfig, reconfig(change, -1n));
-      if (error === ErrorCode.ok) return membersIn(body) ?? (await this.members());
+      const answer = await this.#ask((client) => client.reconfig(change));
+      if (typeof answer !== 'number') return membersIn(answer) ?? (await this.members());
       const isPassing =
-        error === ErrorCode.reconfigInProgress || error === ErrorCode.newConfigNoQuorum;
-      if (!isPassing || performance.now() > deadlineMs) throw this.#refusal(error);
+        answer === ErrorCode.reconfigInProgress || answer === ErrorCode.newConfigNoQuorum;
+      if (!isPassing || performance.now() > deadlineMs) throw this.#refusal(answer);
       await sleep(RETRY_MS);
     }
   }
 
   async close(): Promise<void> {
-    await this.#session?.close();
-    this.#session = null;
+    await this.#client?.close();
+    this.#client = null;
   }
 
   async #read(path: string): Promise<string | null> {
-    const { error, body } = await this.#ask(OpCode.getData, { path, watch: false });
-    if (error === ErrorCode.noNode) return null;
-    if (error !== ErrorCode.ok) throw this.#refusal(error);
-    const { data } = body as GetDataResponse;
-    return new TextDecoder().decode(data ?? new Uint8Array(0));
+    const answer = await this.#ask((client) => client.getData(path));
+    if (answer === ErrorCode.noNode) return null;
+    if (typeof answer === 'number') throw this.#refusal(answer);
+    return answer.data.toString('utf8');
   }
 
-  async #ask(op: number, body: object): Promise<ClientReply> {
-    const session = (this.#session ??= await this.#open());
+  /** What it answers, or the code that it refuses with. */
+  async #ask(question: (client: Client) => Promise<NodeData>): Promise<NodeData | number> {
+    const client = (this.#client ??= await this.#open());
     try {
-      return await session.request(op, body);
-    } catch (problem) {
-      this.#session = null;
-      throw new EnsembleError(problem instanceof Error ? problem.message : String(problem));
+      return await question(client);
+    } catch (error) {
+      if (isAnswer(error)) return error.code;
+      await this.close();
+      const why = whyOf(error);
+      throw new EnsembleError(why.includes(this.where) ? why : `${this.where}: ${why}`);
     }
   }
 
   /** With the first of them that serves. */
-  async #open(): Promise<ClientSession> {
+  async #open(): Promise<Client> {
     const problems: string[] = [];
     for (const { host, port } of this.#places) {
       this.where = `${host}:${port}`;
-      let session: ClientSession;
+      let client: Client;
       try {
-        const timeoutMs = ANSWER_TIMEOUT_MS;
-        session = await ClientSession.open(this.#network, { host, port, timeoutMs });
+        client = await sessionAt({ host, port, timeoutMs: ANSWER_TIMEOUT_MS });
       } catch (problem) {
         problems.push(problem instanceof Error ? problem.message : String(problem));
         continue;
       }
       const shown = this.#shown;
-      if (shown === null) return session;
-      const isBelieved = await session.auth(shown.scheme, shown.shown).catch(() => false);
-      if (isBelieved) return session;
-      throw new EnsembleError(`${this.where} does not accept --auth ${shown.scheme}:…`);
+      if (shown === null) return client;
+      try {
+        await client.addAuth(shown.scheme, shown.shown);
+        return client;
+      } catch {
+        await client.close();
+        throw new EnsembleError(`${this.where} does not accept --auth ${shown.scheme}:…`);
+      }
     }
     throw new EnsembleError(`nobody answers: ${problems.join('; ')}`);
   }
@@ -173,18 +175,18 @@ export class EnsembleSession {
   }
 }
 
-function reconfig(change: Change, curConfigId: bigint): object {
-  return {
-    joiningServers: change.joining ?? null,
-    leavingServers: change.leaving ?? null,
-    newMembers: null,
-    curConfigId,
-  };
+/** The server has said so, and not the client in its stead. */
+function isAnswer(error: unknown): error is ZkError {
+  return (
+    error instanceof ZkError &&
+    error.code !== ErrorCode.connectionLoss &&
+    error.code !== ErrorCode.requestTimeout &&
+    error.code !== ErrorCode.sessionExpired
+  );
 }
 
 /** Of the answer, which is what getConfig would answer. */
-function membersIn(body: unknown): Members | null {
-  const data = (body as GetDataResponse | null)?.data ?? null;
-  const reading = data === null ? null : readMembers(new TextDecoder().decode(data));
-  return reading?.ok === true ? reading.members : null;
+function membersIn({ data }: NodeData): Members | null {
+  const reading = readMembers(data.toString('utf8'));
+  return reading.ok ? reading.members : null;
 }

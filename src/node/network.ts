@@ -153,37 +153,41 @@ function listen(
   });
 }
 
+/** Where what is read goes. It knows nothing else, so that a connection keeps nothing else alive. */
+class Inflow {
+  socket: TcpSocket | null = null;
+  readonly onread = {
+    buffer: readBuffer,
+    callback: (length: number, buffer: Uint8Array): boolean => {
+      this.socket?.handler?.onData(buffer, 0, length);
+      return true;
+    },
+  };
+}
+
 function connect(
   options: { readonly host: string; readonly port: number; readonly timeoutMs: number },
   accept: (socket: Socket) => SocketHandler,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    let adopted: TcpSocket | null = null;
-    const socket = net.connect({
-      host: options.host,
-      port: options.port,
-      onread: {
-        buffer: readBuffer,
-        callback: (length, buffer) => {
-          adopted?.handler?.onData(buffer, 0, length);
-          return true;
-        },
-      },
-    });
+    const inflow = new Inflow();
+    const { host, port, timeoutMs } = options;
+    const socket = net.connect({ host, port, onread: inflow.onread });
     const timer = setTimeout(() => {
       socket.destroy();
-      reject(
-        new Error(`no connection to ${options.host}:${options.port} in ${options.timeoutMs} ms`),
-      );
-    }, options.timeoutMs);
-    socket.once('error', (error) => {
+      reject(new Error(`no connection to ${host}:${port} in ${timeoutMs} ms`));
+    }, timeoutMs);
+    const onError = (error: Error): void => {
       clearTimeout(timer);
       reject(error);
-    });
+    };
+    socket.once('error', onError);
     socket.once('connect', () => {
       clearTimeout(timer);
       // nothing is read before: reading begins when this event is over
-      adopted = new TcpSocket(socket);
+      const adopted = new TcpSocket(socket);
+      socket.off('error', onError);
+      inflow.socket = adopted;
       adopted.handler = accept(adopted);
       socket.resume();
       resolve(adopted);

@@ -13,7 +13,6 @@ import { readMembers, type Members } from '../server/config/members.js';
 import type { Member } from '../server/ensemble/member.js';
 import { LocalSession, type Reply } from '../server/local-session.js';
 import { askMembers } from './ask-members.js';
-import { nodeNetwork } from './network.js';
 
 const ASK_TIMEOUT_MS = 5000;
 const SESSION_TIMEOUT_MS = 30_000;
@@ -31,7 +30,7 @@ export async function membersAt(addresses: string): Promise<Members> {
     if (host === undefined) continue;
     try {
       const where = { host, port: Number(port), timeoutMs: ASK_TIMEOUT_MS };
-      const text = await askMembers(nodeNetwork, where);
+      const text = await askMembers(where);
       const reading = readMembers(text);
       if (reading.ok && reading.members.servers.size > 0) return reading.members;
       problem = new Error(`${host}:${Number(port)} is no member of an ensemble`);

@@ -17,6 +17,7 @@
  * each key's value as JSON, changed in the same transaction, for programs that know nothing of this.
  * Interoperates with: whatever reads single znodes: Curator's NodeCache on `<path>/keys/<key>`.
  */
+import { Emitter } from '../client/emitter.js';
 import {
   BadVersionError,
   NodeExistsError,
@@ -39,7 +40,6 @@ import {
 } from './config-version.js';
 import { newUuid } from './contender-names.js';
 import { LayoutError } from './errors.js';
-import { Listeners } from './listeners.js';
 import { NodeCache } from './node-cache.js';
 import { join, makeDirectory } from './parents.js';
 import {
@@ -97,7 +97,7 @@ export class ConfigStore<T extends object> implements AsyncDisposable {
   readonly path: string;
   readonly #client: ZkClient;
   readonly #options: ConfigStoreOptions<T>;
-  readonly #listeners = new Listeners<ConfigStoreEvents<T> & { closed: [] }>();
+  readonly #listeners = new Emitter<ConfigStoreEvents<T> & { closed: [] }>();
   readonly #stop = new AbortController();
   readonly #head: NodeCache;
   #current: ConfigVersion<T> | null = null;

@@ -5,8 +5,8 @@
  * else has found that, and said so); `leave` resolves only after a moment at which nobody was inside.
  * A member whose session ends inside counts as having left. What was given up leaves no member behind.
  * On SUSPENDED: waiting goes on.
- * On LOST: a member that was entering enters again in the new session; one that was leaving has left,
- * and waits for the others.
+ * On LOST: a member that was entering enters again in the new session, and is counted once; one that
+ * was leaving has left, and waits for the others.
  * Znode layout: `<path>/<uuid>`, ephemeral, one for each member; `<path>/ready`, persistent, from the
  * moment when all are there until the last has left. A `ready` that a round left behind which crashed
  * is removed by the next that enters while nobody is inside.
@@ -49,6 +49,8 @@ export class DoubleBarrier {
   readonly #acl: readonly Acl[] | undefined;
   /** The one that was entered last; earlier ones see to their own remains. */
   #round: Round = { member: null };
+  /** Of members that were begun here and may still be there, also those of earlier sessions. */
+  readonly #begun = new Set<string>();
 
   constructor(client: ZkClient, path: string, options: DoubleBarrierOptions) {
     const { size, data = '', acl } = options;
@@ -61,7 +63,10 @@ export class DoubleBarrier {
     this.#acl = acl;
     this.#entry = {
       directory: path,
-      prefix: (id) => id,
+      prefix: (id) => {
+        this.#begun.add(id);
+        return id;
+      },
       claims: new Set<Claim>(),
       data,
       acl,
@@ -73,7 +78,7 @@ export class DoubleBarrier {
   /** Resolves when `size` members are (or were) inside. Given up, this one is not inside. */
   async enter(options: WaitOptions = {}): Promise<void> {
     const what = `entering the double barrier ${this.path}`;
-    leaveInBackground(this.#round);
+    this.#leaveInBackground(this.#round);
     const round: Round = { member: null };
     this.#round = round;
     await within(this.#client, options, what, async (signal) => {
@@ -81,7 +86,7 @@ export class DoubleBarrier {
       try {
         while (!isIn) isIn = await this.#tryEnter(round, signal);
       } finally {
-        if (!isIn || signal.aborted) leaveInBackground(round);
+        if (!isIn || signal.aborted) this.#leaveInBackground(round);
       }
     });
   }
@@ -97,7 +102,7 @@ export class DoubleBarrier {
         }
         await this.#ignoring(signal, () => this.#client.delete(this.#ready));
       } finally {
-        leaveInBackground(round);
+        this.#leaveInBackground(round);
       }
     });
   }
@@ -108,11 +113,11 @@ export class DoubleBarrier {
 
   async #tryEnter(round: Round, signal: AbortSignal): Promise<boolean> {
     const client = this.#client;
-    if (round.member === null || isSessionOver(client, round.member.sessionId)) {
-      await this.#clearOldRound(signal);
-      round.member = await enter(client, this.#entry, signal);
-    }
-    const own = nameOf(round.member.path);
+    const member =
+      round.member === null || isSessionOver(client, round.member.sessionId)
+        ? await this.#enterAnew(round, signal)
+        : round.member;
+    const own = nameOf(member.path);
     try {
       await untilWatched(client, signal, async (watch) => {
         if ((await client.exists(this.#ready, { watch })) !== null) return false;
@@ -137,8 +142,27 @@ export class DoubleBarrier {
     }
   }
 
+  async #enterAnew(round: Round, signal: AbortSignal): Promise<Contender> {
+    await this.#removeEarlier(null, signal);
+    await this.#clearOldRound(signal);
+    round.member = await enter(this.#client, this.#entry, signal);
+    await this.#removeEarlier(nameOf(round.member.path), signal);
+    return round.member;
+  }
+
+  /** The servers may keep a session that its client has given up: one member would count as two. */
+  async #removeEarlier(own: string | null, signal: AbortSignal): Promise<void> {
+    for (const name of this.#begun) {
+      if (name === own) continue;
+      await this.#ignoring(signal, () => this.#client.delete(join(this.path, name)));
+      this.#begun.delete(name);
+    }
+  }
+
   /** Nobody is inside and yet all are said to be there: they were, once. */
   async #clearOldRound(signal: AbortSignal): Promise<void> {
+    // a server that is behind would show those who were there
+    await acrossSessions(this.#client, signal, () => this.#client.sync(this.path));
     const names = await this.#read(signal);
     if (names.length === 1 && names[0] === readyName) {
       await this.#ignoring(signal, () => this.#client.delete(this.#ready));
@@ -153,7 +177,7 @@ export class DoubleBarrier {
     if (first === undefined || last === undefined) return true;
     // the first waits for the last, and all others for the first: each wakes few
     if (first !== own || last === own) {
-      await round.member?.leave();
+      if (round.member !== null) await this.#leave(round.member);
       round.member = null;
       if (first === own) return true;
     }
@@ -190,9 +214,14 @@ export class DoubleBarrier {
       if (!isDone) throw problem;
     }
   }
-}
 
-function leaveInBackground(round: Round): void {
-  if (round.member !== null) inBackground(round.member.leave());
-  round.member = null;
+  async #leave(member: Contender): Promise<void> {
+    await member.leave();
+    if (!isSessionOver(this.#client, member.sessionId)) this.#begun.delete(nameOf(member.path));
+  }
+
+  #leaveInBackground(round: Round): void {
+    if (round.member !== null) inBackground(this.#leave(round.member));
+    round.member = null;
+  }
 }

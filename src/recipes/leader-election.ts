@@ -16,7 +16,7 @@ import { newUuid, prefixOf, type Claim, type Layout } from './contender-names.js
 import type { Entry } from './contenders.js';
 import { readParticipants, type Participant } from './leader-latch.js';
 import { Lock } from './lock.js';
-import { reasonOf, within, type WaitOptions } from './patience.js';
+import { onAbort, reasonOf, within, type WaitOptions } from './patience.js';
 import type { ErrorPolicy, Hold } from './tenure.js';
 
 export interface LeaderElectionOptions {
@@ -98,17 +98,18 @@ export class LeaderElection {
     lead: (hold: Hold) => Promise<void>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const onStop = (): void => {
-      if (signal !== undefined) hold.tell(reasonOf(signal));
-    };
-    if (signal?.aborted === true) onStop();
-    signal?.addEventListener('abort', onStop, { once: true });
+    const off =
+      signal === undefined
+        ? null
+        : onAbort(signal, () => {
+            hold.tell(reasonOf(signal));
+          });
     this.#hold = hold;
     try {
       await lead(hold);
     } finally {
       this.#hold = null;
-      signal?.removeEventListener('abort', onStop);
+      off?.();
       await hold.release();
     }
   }

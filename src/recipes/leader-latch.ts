@@ -13,12 +13,12 @@
  * Interoperates with: Curator's LeaderLatch. (kazoo's Election and Curator's LeaderSelector are locks:
  * see LeaderElection.)
  */
+import { Emitter } from '../client/emitter.js';
 import { NoNodeError } from '../client/errors.js';
 import type { Acl, ZkClient } from '../client/types.js';
 import { newUuid, prefixOf, type Claim } from './contender-names.js';
 import { afterAll, enter, readLine, type Contender, type Entry } from './contenders.js';
 import { NotHeldError } from './errors.js';
-import { Listeners } from './listeners.js';
 import { join } from './parents.js';
 import {
   inBackground,
@@ -58,7 +58,7 @@ export class LeaderLatch {
   readonly #client: ZkClient;
   readonly #entry: Entry;
   readonly #errorPolicy: ErrorPolicy;
-  readonly #listeners = new Listeners<LeaderLatchEvents>();
+  readonly #listeners = new Emitter<LeaderLatchEvents>();
   #stop: AbortController | null = null;
   #running: Promise<void> = Promise.resolve();
   #hold: Hold | null = null;

@@ -9,9 +9,9 @@
  * Znode layout: any; nothing is written.
  * Interoperates with: everything (Curator's NodeCache and kazoo's DataWatch are its like).
  */
+import { Emitter } from '../client/emitter.js';
 import { NoNodeError, SessionExpiredError } from '../client/errors.js';
 import type { Stat, Watcher, ZkClient } from '../client/types.js';
-import { Listeners } from './listeners.js';
 import { asError, untilEvent, untilWatched, within, type WaitOptions } from './patience.js';
 
 export interface CachedNode {
@@ -30,7 +30,7 @@ export interface NodeCacheEvents {
 export class NodeCache implements AsyncDisposable {
   readonly path: string;
   readonly #client: ZkClient;
-  readonly #listeners = new Listeners<NodeCacheEvents & { known: [] }>();
+  readonly #listeners = new Emitter<NodeCacheEvents & { known: [] }>();
   readonly #stop = new AbortController();
   /** Undefined: not known yet. */
   #current: CachedNode | null | undefined = undefined;

@@ -8,6 +8,7 @@
  * deleted). And calls are repeated only when that is harmless: by `patiently`, which therefore takes
  * reads and those writes that may happen twice.
  */
+import { whenAborted } from '../client/abort-group.js';
 import {
   ClientClosedError,
   isRetryable,
@@ -86,32 +87,11 @@ export function orAborted<T>(
   });
 }
 
-/** Who waits for a signal; it has one listener, because Node takes more than ten for a leak. */
-const waiting = new WeakMap<AbortSignal, Set<() => void>>();
-
 /** Calls `run` when the signal aborts, at once if it has. Returns how to end that. */
 export function onAbort(signal: AbortSignal, run: () => void): () => void {
-  if (signal.aborted) {
-    run();
-    return ignore;
-  }
-  const known = waiting.get(signal);
-  const all = known ?? new Set<() => void>();
-  if (known === undefined) {
-    waiting.set(signal, all);
-    const tell = (): void => {
-      for (const one of [...all]) one();
-    };
-    signal.addEventListener('abort', tell, { once: true });
-  }
-  // the same function twice is two who wait
-  const own = (): void => {
-    run();
-  };
-  all.add(own);
-  return () => {
-    all.delete(own);
-  };
+  if (!signal.aborted) return whenAborted(signal, run);
+  run();
+  return ignore;
 }
 
 /** Resolves when requests can be sent. Rejects when the client is closed. */

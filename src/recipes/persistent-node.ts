@@ -13,6 +13,7 @@
  * Znode layout: `<path>`; of the sequential modes `<parent>/_c_<uuid>-<name>NNNNNNNNNN`.
  * Interoperates with: Curator's PersistentNode (with protection, for sequential modes).
  */
+import { Emitter } from '../client/emitter.js';
 import {
   NodeExistsError,
   NoNodeError,
@@ -21,7 +22,6 @@ import {
 } from '../client/errors.js';
 import type { Acl, CreateOptions, Data, NodeMode, ZkClient } from '../client/types.js';
 import { newUuid } from './contender-names.js';
-import { Listeners } from './listeners.js';
 import { join, makeDirectory, nameOf, parentOf } from './parents.js';
 import {
   acrossSessions,
@@ -68,7 +68,7 @@ export class PersistentNode implements AsyncDisposable {
   readonly #options: PersistentNodeOptions;
   readonly #mode: NodeMode;
   readonly #asked: string;
-  readonly #listeners = new Listeners<PersistentNodeEvents>();
+  readonly #listeners = new Emitter<PersistentNodeEvents>();
   readonly #stop = new AbortController();
   /** Of this client; ephemerals of those before the current one are remains. */
   readonly #sessions = new Set<bigint>();

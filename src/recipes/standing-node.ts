@@ -3,9 +3,9 @@
  * when somebody deletes it. A znode of that name which another session owns is waited for; one that an
  * earlier session of this very client has left behind is removed at once.
  */
+import { Emitter } from '../client/emitter.js';
 import { NodeExistsError, NoNodeError, SessionExpiredError } from '../client/errors.js';
 import type { Acl, Data, ZkClient } from '../client/types.js';
-import { Listeners } from './listeners.js';
 import { makeDirectory, parentOf, type ParentMode } from './parents.js';
 import { acrossSessions, isSessionOver, patiently, untilEvent, untilWatched } from './patience.js';
 import { removeForSure } from './removal.js';
@@ -29,7 +29,7 @@ export class StandingNode {
   readonly path: string;
   readonly #client: ZkClient;
   readonly #options: StandingNodeOptions;
-  readonly #listeners = new Listeners<StandingNodeEvents>();
+  readonly #listeners = new Emitter<StandingNodeEvents>();
   readonly #stop = new AbortController();
   /** Of this client; znodes of those before the current one are remains. */
   readonly #sessions = new Set<bigint>();
@@ -148,7 +148,14 @@ export class StandingNode {
     if (stat === null) return false;
     const owner = stat.ephemeralOwner;
     if (owner === client.sessionId) {
-      await patiently(client, signal, () => client.setData(this.path, this.#data));
+      try {
+        await patiently(client, signal, () => client.setData(this.path, this.#data));
+      } catch (problem) {
+        // deleted, or gone with its session: it is made again
+        if (problem instanceof NoNodeError) return false;
+        throw problem;
+      }
+      if (isSessionOver(client, owner)) return false;
       this.#onUp(owner);
       return true;
     }

@@ -20,7 +20,7 @@ import {
 } from '../client/transaction.js';
 import type { WatchEvent, ZkClient } from '../client/types.js';
 import { NotHeldError, type LossReason } from './errors.js';
-import { isSessionOver, patiently } from './patience.js';
+import { isSessionOver, onAbort, patiently } from './patience.js';
 
 /**
  * When a held thing counts as gone. 'standard': when the connection is, since the session may end
@@ -173,15 +173,15 @@ export class Hold implements AsyncDisposable {
   readonly #tenure: Tenure;
   #releasing: Promise<void> | null = null;
   readonly #released = new AbortController();
+  /** Hears of the tenure's end no more. */
+  readonly #off: () => void;
 
   /** @internal */
   constructor(tenure: Tenure) {
     this.#tenure = tenure;
-    const onEnd = (): void => {
+    this.#off = onAbort(tenure.signal, () => {
       this.#released.abort(tenure.signal.reason);
-    };
-    if (tenure.signal.aborted) onEnd();
-    else tenure.signal.addEventListener('abort', onEnd, { once: true });
+    });
   }
 
   /** Of the own znode. */
@@ -214,6 +214,7 @@ export class Hold implements AsyncDisposable {
    */
   release(): Promise<void> {
     if (this.#releasing !== null) return this.#releasing;
+    this.#off();
     this.#released.abort(new NotHeldError(this.path, 'released'));
     this.#releasing = this.#tenure.unshare();
     return this.#releasing;

@@ -14,9 +14,9 @@
  * Memory: for each znode its path, stat and data (without data: `data: false`), and for events that
  * wait while many znodes are read at most three for each znode that is or was there.
  */
+import { Emitter } from '../client/emitter.js';
 import { NoAuthError, NoNodeError } from '../client/errors.js';
 import type { Stat, WatchEvent, ZkClient } from '../client/types.js';
-import { Listeners } from './listeners.js';
 import { isNewer, type CachedNode } from './node-cache.js';
 import { nameOf, parentOf } from './parents.js';
 import { acrossSessions, asError, untilEvent, within, type WaitOptions } from './patience.js';
@@ -50,7 +50,7 @@ export class TreeCache implements AsyncDisposable {
   readonly path: string;
   readonly #client: ZkClient;
   readonly #withData: boolean;
-  readonly #listeners = new Listeners<TreeCacheEvents>();
+  readonly #listeners = new Emitter<TreeCacheEvents>();
   readonly #stop = new AbortController();
   readonly #nodes = new Map<string, CachedNode>();
   readonly #children = new Map<string, Set<string>>();

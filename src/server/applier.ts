@@ -4,10 +4,12 @@
  * is the role's to know.
  */
 import { OpCode } from '../protocol/opcodes.js';
+import { zxidOfParts } from '../protocol/zxid.js';
 import type { Session } from '../session/session.js';
 import type { SessionTracker } from '../session/tracker.js';
 import type { Tree } from '../tree/tree.js';
 import type { CommittedRange } from '../zab/ready.js';
+import type { RecentHistory } from './recent/recent-history.js';
 
 export interface ApplierEvents {
   /** In apply order, before the transaction's own reply: sessions that exist or are gone now. */
@@ -30,6 +32,8 @@ const TIMEOUT_AT = 32;
 export class Applier {
   readonly tree: Tree;
   readonly sessions: SessionTracker;
+  /** Of what is applied here. */
+  readonly recent: RecentHistory;
   readonly #nowMs: () => number;
   /** Null: nobody is served. */
   events: ApplierEvents | null = null;
@@ -39,9 +43,10 @@ export class Applier {
   zxidHigh = 0;
   zxidLow = 0;
 
-  constructor(tree: Tree, sessions: SessionTracker, nowMs: () => number) {
+  constructor(tree: Tree, sessions: SessionTracker, recent: RecentHistory, nowMs: () => number) {
     this.tree = tree;
     this.sessions = sessions;
+    this.recent = recent;
     this.#nowMs = nowMs;
   }
 
@@ -67,6 +72,7 @@ export class Applier {
         this.sessions.get(id) ??
         this.sessions.track(id, intAt(bytes, start + TIMEOUT_AT), this.#nowMs());
       session.isEstablished = true;
+      session.learnGeneration(zxidOfParts(this.zxidHigh, this.zxidLow));
       this.events?.onSessionCreated(session);
     }
     this.tree.apply(bytes, start, batch.payloadEnd(index));

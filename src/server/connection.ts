@@ -4,39 +4,39 @@
  *
  * Order: a session's replies leave in the order of its requests, and each request sees what those
  * before it did. So a request goes straight to its handler only while nothing is unanswered; behind
- * an unanswered one, writes are still proposed at once (pipelining), but reads wait in `#unanswered`
+ * an unanswered one, writes are still proposed at once (pipelining), but reads wait in `unanswered`
  * and run when it is their turn, between the writes around them.
  *
  * Bounds: a client that does not read its replies, or has too many requests outstanding, is not read
  * from; nothing is dropped. One whose watch events pile up beyond the bound is closed.
  */
-import { Ring } from '../base/ring.js';
 import type { Socket, SocketHandler } from '../ports/network.js';
 import { ErrorCode } from '../protocol/errors.js';
 import { FrameDecoder } from '../protocol/frame.js';
 import { OpCode } from '../protocol/opcodes.js';
-import { MalformedError, Reader } from '../protocol/reader.js';
+import { Reader } from '../protocol/reader.js';
 import { SpecialXid } from '../protocol/xid.js';
 import type { Writer } from '../protocol/writer.js';
 import type { Session } from '../session/session.js';
 import type { Caller } from '../txn/authorize.js';
 import { Watcher } from '../watch/watch-table.js';
+import type { Attach } from './attach.js';
 import { callerOf } from './authenticate.js';
 import type { ClientPort } from './client-port.js';
 import { fourLetterWordOf } from './commands/four-letter-words.js';
 import { ConnectionFigures } from './connection-figures.js';
-import { handshake, writeConnectResponse } from './handshake.js';
+import { answerContinuation } from './continuation-requests.js';
+import { onConnectRequest } from './handshake.js';
 import { asksForEphemeral } from './local-sessions.js';
 import { isClientWrite, isRead, shortName } from './operations.js';
 import { Output } from './output.js';
-import { ParkedFrame, PendingWrite, type Unanswered, type WriteWaiter } from './pending.js';
+import { ParkedFrame, PendingWrite, type WriteWaiter } from './pending.js';
 import { answerRead } from './reads.js';
 import type { DigestMd5Login } from './sasl/digest-md5-login.js';
 import { onAuth, onSasl } from './signing-in.js';
+import { UnansweredRequests } from './unanswered.js';
 import { answerWrite } from './write-replies.js';
 
-/** Requests one connection may have unanswered: the chunk that crossed the limit is still kept. */
-const UNANSWERED_MAX = 1 << 20;
 /** A turn stops answering a connection when this much of its output waits for the network. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const HEADER_BYTES = 8;
@@ -46,12 +46,17 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   readonly socket: Socket;
   readonly output: Output;
   readonly figures = new ConnectionFigures();
+  readonly unanswered: UnansweredRequests;
   readonly establishedMs: number;
   session: Session | null = null;
   /** What the client proposed, within the server's bounds. */
   timeoutMs = 0;
   /** The client's handshake had the readOnly field, so the reply must have it too. */
   knowsReadOnly = true;
+  /** Null: its client is as Apache's are. */
+  attach: Attach | null = null;
+  /** Whoever shows a lower generation comes too late to have its session. */
+  claim = 0n;
   /** Called once when all output has left. */
   whenDrained: (() => void) | null = null;
   /** It has sent closeSession: the reply to that ends it. */
@@ -61,11 +66,8 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   login: DigestMd5Login | null = null;
   readonly #decoder: FrameDecoder;
   readonly #reader = new Reader();
-  readonly #unanswered = new Ring<Unanswered>(UNANSWERED_MAX);
   #phase: 'first-bytes' | 'handshake' | 'open' | 'closing' | 'closed' = 'first-bytes';
   readonly #firstBytes: number[] = [];
-  /** Syncs that are unanswered, and writes that wait behind them. */
-  #barriers = 0;
   #isPaused = false;
   #isContinuing = false;
   #receivedMs = 0;
@@ -75,13 +77,14 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     this.port = port;
     this.socket = socket;
     this.output = new Output(port, socket, this.figures);
+    this.unanswered = new UnansweredRequests(port);
     this.establishedMs = nowMs;
     this.caller = callerOf(socket, port.authentication);
     this.#decoder = new FrameDecoder(port.frameBytesMax);
   }
 
   get outstandingCount(): number {
-    return this.#unanswered.size;
+    return this.unanswered.size;
   }
 
   get isReading(): boolean {
@@ -158,42 +161,16 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   readonly #onFrame = (bytes: Uint8Array, start: number, end: number): boolean => {
     this.#countPacket();
-    if (this.#phase === 'handshake') this.#onConnectRequest(bytes, start, end);
-    else if (this.#phase === 'open') this.#onRequest(bytes, start, end);
+    if (this.#phase === 'handshake') {
+      this.#phase = 'open';
+      onConnectRequest(this, this.#reader.reset(bytes, start, end), this.#receivedMs);
+    } else if (this.#phase === 'open') this.#onRequest(bytes, start, end);
     return this.#phase === 'open';
   };
 
   #countPacket(): void {
     this.figures.packetsReceived++;
     this.port.stats.packetsReceived++;
-  }
-
-  #onConnectRequest(bytes: Uint8Array, start: number, end: number): void {
-    this.#phase = 'open';
-    let outcome;
-    try {
-      outcome = handshake(this.port, this, this.#reader.reset(bytes, start, end), this.#receivedMs);
-    } catch (problem) {
-      if (!(problem instanceof MalformedError)) throw problem;
-      this.endAfterFlush();
-      return;
-    }
-    switch (outcome.kind) {
-      case 'refused':
-        this.endAfterFlush();
-        return;
-      case 'invalid':
-        writeConnectResponse(this.output.begin(), this, null);
-        this.endAfterFlush();
-        return;
-      case 'open':
-        this.session = outcome.session;
-        writeConnectResponse(this.output.begin(), this, outcome.session);
-        return;
-      case 'creating':
-        this.session = outcome.session;
-        this.#unanswered.push(outcome.pending);
-    }
   }
 
   #onRequest(bytes: Uint8Array, start: number, end: number): void {
@@ -216,14 +193,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     else if (!admission.knows(this.caller)) this.#refuseUnknown(xid);
     else if (this.#isSubmitted(type)) {
       // what is asked after a sync happens after it, and so does what waits behind that
-      if (this.#barriers > 0) {
-        this.#barriers++;
+      if (this.unanswered.mustHold(type)) {
         this.#park(bytes, start, end, weight, true);
         return;
       }
       const pending = this.#submit(type, xid, weight, bytes, start, end);
       if (pending !== null) {
-        this.#unanswered.push(pending);
+        this.unanswered.push(pending);
         // a leader that is alone answers a sync at once
         if (pending.reply !== null) this.#drainUnanswered();
         return;
@@ -235,9 +211,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       this.#reply(xid, ErrorCode.marshallingError);
     } else if (this.#mustWait()) {
       // what waits before a session's end may yet make it one that the ensemble must hear of
-      const isEnd = type === OpCode.closeSession;
-      if (isEnd) this.#barriers++;
-      this.#park(bytes, start, end, weight, isEnd);
+      this.#park(bytes, start, end, weight, type === OpCode.closeSession);
       return;
     } else this.#answer(type, bytes, start, end, this.caller, this.#receivedMs, this.#hasEnded());
     admission.release(weight);
@@ -259,14 +233,13 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   #mustWait(): boolean {
     const { output } = this;
-    return this.#unanswered.size > 0 || output.isListing || output.waitingBytes > OUTPUT_BYTES_MAX;
+    return this.unanswered.size > 0 || output.isListing || output.waitingBytes > OUTPUT_BYTES_MAX;
   }
 
   #park(bytes: Uint8Array, start: number, end: number, weight: number, isHeld: boolean): void {
-    this.port.parkedCount++;
     const frame = bytes.slice(start, end);
     const ended = this.#hasEnded();
-    this.#unanswered.push(
+    this.unanswered.park(
       new ParkedFrame(frame, this.caller, this.#receivedMs, weight, ended, isHeld),
     );
   }
@@ -282,6 +255,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   ): PendingWrite | null {
     const pending = new PendingWrite(this, type, xid, this.#receivedMs);
     pending.weight = weight;
+    pending.isBarrier = type === OpCode.sync;
     const { replica } = this.port;
     const { session } = this;
     if (session?.locality === 'here' && !session.isClosing) {
@@ -302,7 +276,6 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       return null;
     }
     if (type === OpCode.closeSession) this.asksToEnd = true;
-    if (type === OpCode.sync) this.#barriers++;
     return pending;
   }
 
@@ -313,15 +286,9 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     else pending.refusal = ErrorCode.ephemeralOnLocalSession;
   }
 
-  /** The reply to the connect request is still to come. */
-  get isHandshaking(): boolean {
-    const head = this.#unanswered.peek();
-    return head?.kind === 'write' && head.op === OpCode.createSession;
-  }
-
   /** At once, or behind the replies to what is unanswered. */
   replyInTurn(op: number, xid: number, answer: () => void): void {
-    if (this.#unanswered.size > 0) this.replyBehind(op, xid, answer);
+    if (this.unanswered.size > 0) this.replyBehind(op, xid, answer);
     else answer();
   }
 
@@ -329,7 +296,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   replyBehind(op: number, xid: number, answer: () => void): void {
     const answered = new PendingWrite(null, op, xid, this.#receivedMs);
     answered.reply = this.output.aside(answer);
-    this.#unanswered.push(answered);
+    this.unanswered.push(answered);
   }
 
   /** Everything that is not a write: answered now, from what has been applied. */
@@ -349,7 +316,9 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     else if (type === OpCode.closeSession) this.#closeLocalSession(xid);
     else if (isRead(type)) answerRead(this, type, xid, reader, caller, hasEnded);
     else if (isClientWrite(type)) this.#reply(xid, ErrorCode.marshallingError);
-    else {
+    else if (this.attach?.answers(type) === true) {
+      answerContinuation(this, type, xid, reader, hasEnded);
+    } else {
       this.#refuse(type, xid);
       return;
     }
@@ -379,7 +348,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
 
   onApplied(pending: PendingWrite, zxidHigh: number, zxidLow: number): void {
     if (this.isClosed) return;
-    if (this.#unanswered.peek() !== pending) {
+    if (this.unanswered.peek() !== pending) {
       // reads before it are held up by this client's own slowness: its answer waits behind them
       pending.reply = this.output.aside(() => answerWrite(this, pending, zxidHigh, zxidLow));
       return;
@@ -395,9 +364,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   }
 
   #answered(pending: PendingWrite): void {
-    this.#unanswered.shift();
-    if (pending.op === OpCode.sync) this.#barriers--;
-    this.port.admission.release(pending.weight);
+    this.unanswered.shift();
     this.#account(pending.op, pending.xid, pending.receivedMs);
     if (pending.op === OpCode.closeSession) this.endAfterFlush();
   }
@@ -405,7 +372,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   /** Answers what waits at the head, up to the next write that is still outstanding. */
   #drainUnanswered(): void {
     for (;;) {
-      const head = this.#unanswered.peek();
+      const head = this.unanswered.peek();
       if (head === undefined || this.isClosed) return;
       if (head.kind === 'write') {
         if (head.reply === null) return;
@@ -415,9 +382,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
       }
       if (this.output.isListing || this.output.waitingBytes > OUTPUT_BYTES_MAX) return;
       if (head.isHeld && this.#submitParked(head)) continue;
-      this.#unanswered.shift();
-      this.port.parkedCount--;
-      this.port.admission.release(head.weight);
+      this.unanswered.shift();
       const { bytes, caller, receivedMs, hasEnded } = head;
       const type = this.#reader.reset(bytes, 4, bytes.length).readInt();
       this.#answer(type, bytes, 0, bytes.length, caller, receivedMs, hasEnded);
@@ -430,12 +395,11 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
     const reader = this.#reader.reset(bytes, 0, bytes.length);
     const xid = reader.readInt();
     const type = reader.readInt();
-    this.#barriers--;
+    this.unanswered.letGo();
     if (!this.#isSubmitted(type)) return false;
     const pending = this.#submit(type, xid, weight, bytes, 0, bytes.length);
     if (pending === null) return false;
-    this.port.parkedCount--;
-    this.#unanswered.replaceOldest(pending);
+    this.unanswered.replaceFrame(pending);
     return true;
   }
 
@@ -458,7 +422,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   flush(): void {
     if (!this.output.flush()) return;
     // the network took it all at once, so no drain will come: what waited for room goes on next turn
-    if (this.#unanswered.peek()?.kind === 'frame') this.#continueSoon();
+    if (this.unanswered.peek()?.kind === 'frame') this.#continueSoon();
   }
 
   #continueSoon(): void {
@@ -478,7 +442,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   #throttle(): void {
     const mustPause =
       this.output.waitingBytes > OUTPUT_BYTES_MAX ||
-      (this.#unanswered.size > 0 && this.port.isOverloaded);
+      (this.unanswered.size > 0 && this.port.isOverloaded);
     if (mustPause === this.#isPaused || this.isClosed) return;
     this.#isPaused = mustPause;
     if (mustPause) {
@@ -524,13 +488,7 @@ export class ClientConnection extends Watcher implements SocketHandler, WriteWai
   }
 
   #forget(): void {
-    for (;;) {
-      const entry = this.#unanswered.shift();
-      if (entry === undefined) break;
-      this.port.admission.release(entry.weight);
-      if (entry.kind === 'frame') this.port.parkedCount--;
-      else entry.connection = null;
-    }
+    this.unanswered.clear();
     this.output.close();
     this.port.forget(this);
   }

@@ -2,31 +2,70 @@
  * The first frame of a connection asks for a session: a new one, or the one whose id and password
  * the client shows. What comes back is the session's id, its password and the timeout that counts.
  */
+import { readAttachRequest } from '../protocol/continuation.js';
 import { OpCode } from '../protocol/opcodes.js';
-import type { Reader } from '../protocol/reader.js';
+import { MalformedError, type Reader } from '../protocol/reader.js';
 import type { Writer } from '../protocol/writer.js';
 import { formatSessionId, OWN_CLIENTS, Session } from '../session/session.js';
 import { passwordMatches, sessionPassword } from '../session/session-id.js';
+import { Attach, GENERATION_MAX, type Verdict } from './attach.js';
 import type { ClientPort } from './client-port.js';
 import type { ClientConnection } from './connection.js';
 import { PendingWrite } from './pending.js';
 
-export type HandshakeOutcome =
+type Outcome =
   /** Close without a word: the client shall try another server. */
   | { readonly kind: 'refused' }
-  /** The session is gone or the password wrong: say so, then close. */
+  /** The session is gone, the password wrong, or the client too late: say so, then close. */
   | { readonly kind: 'invalid' }
   /** The reply can leave now. */
   | { readonly kind: 'open'; readonly session: Session }
   /** The reply leaves when the session's own transaction has been applied. */
   | { readonly kind: 'creating'; readonly session: Session; readonly pending: PendingWrite };
 
-export function handshake(
+/** The reader stands at the first frame's content. */
+export function onConnectRequest(
+  connection: ClientConnection,
+  reader: Reader,
+  nowMs: number,
+): void {
+  let outcome: Outcome;
+  try {
+    outcome = handshake(connection.port, connection, reader, nowMs);
+  } catch (problem) {
+    if (!(problem instanceof MalformedError)) throw problem;
+    connection.endAfterFlush();
+    return;
+  }
+  switch (outcome.kind) {
+    case 'refused':
+      connection.endAfterFlush();
+      return;
+    case 'invalid':
+      refuse(connection);
+      return;
+    case 'open':
+      connection.session = outcome.session;
+      writeConnectResponse(connection.output.begin(), connection, outcome.session);
+      return;
+    case 'creating':
+      connection.session = outcome.session;
+      connection.unanswered.push(outcome.pending);
+  }
+}
+
+/** There is no session for this client: it is told so, and nothing else. */
+function refuse(connection: ClientConnection): void {
+  writeConnectResponse(connection.output.begin(), connection, null);
+  connection.endAfterFlush();
+}
+
+function handshake(
   port: ClientPort,
   connection: ClientConnection,
   reader: Reader,
   nowMs: number,
-): HandshakeOutcome {
+): Outcome {
   reader.readInt(); // protocolVersion: ignored, as everywhere
   const lastZxidSeen = reader.readLong();
   const timeoutMs = reader.readInt();
@@ -35,6 +74,8 @@ export function handshake(
   // clients from before 3.4 do not send the flag, and must not get it back (ZOOKEEPER-4814)
   connection.knowsReadOnly = reader.remaining > 0;
   const canBeReadOnly = connection.knowsReadOnly && reader.readBool();
+  const attach = port.replica.grantsContinuation ? readAttachRequest(reader) : null;
+  if (attach !== null) connection.attach = new Attach(attach);
   connection.timeoutMs = Math.min(
     Math.max(timeoutMs, port.minSessionTimeoutMs),
     port.maxSessionTimeoutMs,
@@ -61,20 +102,18 @@ export function handshake(
     : resumeSession(port, connection, sessionId, password, nowMs);
 }
 
-function createSession(
-  port: ClientPort,
-  connection: ClientConnection,
-  nowMs: number,
-): HandshakeOutcome {
+function createSession(port: ClientPort, connection: ClientConnection, nowMs: number): Outcome {
   const { replica } = port;
   if (replica.localSessions !== null) {
     const session = replica.localSessions.create(connection.timeoutMs, nowMs);
     port.register(session.id, connection);
+    connection.attach?.grant(replica.attach(session, 0n), 'local');
     return { kind: 'open', session };
   }
   const session = replica.sessions.create(connection.timeoutMs, nowMs);
   session.moveTo(OWN_CLIENTS);
   port.register(session.id, connection);
+  connection.attach?.grant(null, 'global');
   const pending = new PendingWrite(connection, OpCode.createSession, 0, nowMs);
   replica.proposeSession(session, pending);
   return { kind: 'creating', session, pending };
@@ -86,9 +125,8 @@ function resumeSession(
   sessionId: bigint,
   password: Uint8Array | null,
   nowMs: number,
-): HandshakeOutcome {
+): Outcome {
   const { replica } = port;
-  const session = replica.sessions.get(sessionId);
   // whether a session of the ensemble lives cannot be known now: its client is to look elsewhere
   if (replica.mustRefuse(sessionId)) {
     port.logger.info('no quorum: a session of the ensemble cannot go on here', {
@@ -96,31 +134,62 @@ function resumeSession(
     });
     return { kind: 'refused' };
   }
+  const isProven = passwordMatches(sessionId, password);
+  if (isProven && isTooLate(connection, sessionId)) return supersede(connection);
   // whoever had the session's connection loses it, even to a client that then fails to prove itself:
   // Apache closes it first, and clients rely on the old socket dying when they come again
   port.closeSessionConnection(sessionId);
-  if (!passwordMatches(sessionId, password)) {
+  if (!isProven) {
     port.logger.warn('wrong password for a session', {
       session: formatSessionId(sessionId),
       client: connection.socket.remoteAddress,
     });
     return { kind: 'invalid' };
   }
+  const shown = connection.attach?.shown ?? 0n;
   const own = replica.localSessions?.resume(sessionId, nowMs) ?? null;
   if (own !== null) {
-    port.register(sessionId, connection);
-    port.metrics.connectionRevalidateCount.value++;
-    return { kind: 'open', session: own };
+    const attached = replica.attach(own, shown);
+    connection.attach?.grant(attached, replica.ownsSessions ? 'local' : 'local-again');
+    return resumed(connection, own);
   }
   if (replica.isReadOnly) return { kind: 'invalid' };
   if (!replica.ownsSessions) return revalidateSession(port, connection, sessionId, nowMs);
+  const session = replica.sessions.get(sessionId);
   if (session === undefined || !replica.sessions.touch(session, nowMs)) {
     return { kind: 'invalid' };
   }
+  const attached = replica.attach(session, shown);
+  connection.attach?.grant(attached, 'global');
   session.moveTo(OWN_CLIENTS);
-  port.register(sessionId, connection);
+  return resumed(connection, session);
+}
+
+function resumed(connection: ClientConnection, session: Session): Outcome {
+  const { port } = connection;
+  port.register(session.id, connection);
   port.metrics.connectionRevalidateCount.value++;
   return { kind: 'open', session };
+}
+
+/**
+ * Whether a later client is known to have the session. Then it keeps the connection that it has, and
+ * its time is not extended: nobody but itself may keep a client's session alive.
+ */
+function isTooLate({ port, attach }: ClientConnection, sessionId: bigint): boolean {
+  if (attach === null || attach.shown === 0n) return false;
+  const { shown } = attach;
+  const present = port.connectionOf(sessionId);
+  if (present !== undefined && shown < present.claim) return true;
+  const { sessions, localSessions } = port.replica;
+  const session = sessions.get(sessionId) ?? localSessions?.tracker.get(sessionId);
+  return session !== undefined && !session.isClosing && shown < session.generation;
+}
+
+function supersede(connection: ClientConnection): Outcome {
+  connection.port.metrics.attachesSuperseded.value++;
+  connection.attach?.supersede();
+  return { kind: 'invalid' };
 }
 
 /** The leader must say whether the session lives; what the client sends meanwhile waits behind it. */
@@ -129,24 +198,46 @@ function revalidateSession(
   connection: ClientConnection,
   sessionId: bigint,
   nowMs: number,
-): HandshakeOutcome {
+): Outcome {
   const { replica } = port;
   const session = replica.sessions.get(sessionId) ?? new Session(sessionId, connection.timeoutMs);
   port.register(sessionId, connection);
   port.metrics.connectionRevalidateCount.value++;
+  const shown = connection.attach?.shown ?? 0n;
+  connection.claim = shown === 0n ? GENERATION_MAX : shown;
   const pending = new PendingWrite(connection, OpCode.createSession, 0, nowMs);
-  replica.revalidate(sessionId, connection.timeoutMs, (isValid) => {
-    if (connection.isClosed) return;
-    if (!isValid) {
-      connection.session = null;
-      writeConnectResponse(connection.output.begin(), connection, null);
-      connection.endAfterFlush();
-      return;
-    }
-    connection.onApplied(pending, port.zxidHigh, port.zxidLow);
-    connection.flush();
+  pending.isBarrier = shown !== 0n;
+  replica.revalidate(sessionId, connection.timeoutMs, shown, (verdict) => {
+    onVerdict(connection, pending, session, verdict);
   });
   return { kind: 'creating', session, pending };
+}
+
+function onVerdict(
+  connection: ClientConnection,
+  pending: PendingWrite,
+  session: Session,
+  verdict: Verdict,
+): void {
+  if (verdict.kind === 'valid' && verdict.attached !== null) {
+    session.learnGeneration(verdict.attached.generation);
+  }
+  if (connection.isClosed) return;
+  const { port } = connection;
+  switch (verdict.kind) {
+    case 'valid':
+      if (verdict.attached === null) connection.attach = null;
+      else connection.attach?.grant(verdict.attached, 'global');
+      connection.onApplied(pending, port.zxidHigh, port.zxidLow);
+      connection.flush();
+      return;
+    case 'superseded':
+      supersede(connection);
+      refuse(connection);
+      return;
+    case 'invalid':
+      refuse(connection);
+  }
 }
 
 /** A frame of its own kind: no header. `session` null: there is none (any more). */
@@ -162,6 +253,8 @@ export function writeConnectResponse(
   out.writeLong(session === null ? 0n : session.id);
   out.writeBuffer(session === null ? new Uint8Array(16) : sessionPassword(session.id));
   if (connection.knowsReadOnly) out.writeBool(connection.port.replica.isReadOnly);
+  connection.attach?.write(out, session);
+  if (session !== null) connection.claim = session.generation;
   out.patchInt(start, out.pos - start - 4);
   connection.figures.packetsSent++;
   connection.port.stats.onSent(out.pos - start - 4);

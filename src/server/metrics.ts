@@ -1,8 +1,9 @@
 /**
  * Every figure that Apache 3.9.5 keeps, by its name, in the order in which its `mntr` prints them
- * (that of a hash table: it has no meaning, but dashboards and diffs are used to it). The order of
- * the fields below is that order. A figure of a part that does not exist on this server (other
- * servers, thread pools, TLS) stays 0, as it does on a standalone Apache.
+ * (that of a hash table: it has no meaning, but dashboards and diffs are used to it), and behind them
+ * those that only Zabra has. The order of the fields below is that order. A figure of a part that
+ * does not exist on this server (other servers, thread pools, TLS) stays 0, as it does on a
+ * standalone Apache.
  *
  * Whoever has something to count adds to a field: `metrics.fsyncTimeMs.add(3)`,
  * `metrics.bytesReceivedCount.value += length`. Gauges are not here: they are asked from the server
@@ -17,6 +18,13 @@ import {
   SummaryFamily,
 } from './metric.js';
 import type { MetricEntry } from './metric.js';
+
+/** One that Apache has not: it is shown once there is something to show. */
+class OwnCounter extends Counter {
+  override *entries(): Generator<MetricEntry> {
+    if (this.value > 0) yield* super.entries();
+  }
+}
 
 interface Metric {
   reset(): void;
@@ -232,6 +240,18 @@ export class ServerMetrics {
   readonly learnerHandlerQpTimeMs = this.#add(new PercentileFamily('learner_handler_qp_time_ms'));
   /** From a proposal's creation to a server's acknowledgement, by its number. */
   readonly ackLatency = this.#add(new PercentileFamily('ack_latency'));
+
+  // Sessions that go on here unnoticed (protocol/continuation.ts); Zabra's own.
+
+  /** Clients that came after a later one. */
+  readonly attachesSuperseded = this.#add(new OwnCounter('attaches_superseded'));
+  /** Writes that were asked about, by what was known of them. */
+  readonly fatesExecuted = this.#add(new OwnCounter('fates_executed'));
+  readonly fatesNever = this.#add(new OwnCounter('fates_never'));
+  readonly fatesUnknown = this.#add(new OwnCounter('fates_unknown'));
+  /** Watches taken over with everything that they missed, and those that could not be. */
+  readonly catchUpsCovered = this.#add(new OwnCounter('catch_ups_covered'));
+  readonly catchUpsUncovered = this.#add(new OwnCounter('catch_ups_uncovered'));
 
   /** All figures, in order. */
   *entries(): Generator<MetricEntry> {

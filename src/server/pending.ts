@@ -23,6 +23,8 @@ export class PendingWrite {
   reply: Uint8Array | null = null;
   /** Bytes it counts among the large requests. */
   weight = 0;
+  /** Nothing behind it is submitted before it is answered. */
+  isBarrier = false;
 
   constructor(connection: WriteWaiter | null, op: number, xid: number, receivedMs: number) {
     this.connection = connection;

@@ -14,6 +14,7 @@ import { ErrorCode } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import { OWN_CLIENTS } from '../session/session.js';
 import { Reader } from '../protocol/reader.js';
+import type { Zxid } from '../protocol/zxid.js';
 import type { PrepareOptions } from '../txn/context.js';
 import { Preparer } from '../txn/preparer.js';
 import { isWellFormed } from '../txn/well-formed.js';
@@ -47,6 +48,11 @@ export class ProposingReplica extends Replica {
   #whenIdle: (() => void) | null = null;
   /** Asked of a leader by its own clients. */
   readonly onSync: ((pending: PendingWrite) => void) | null;
+  /** Of a server that is alone: answered when so many of its transactions have been applied. */
+  readonly #syncs: { readonly pending: PendingWrite; readonly behind: number }[] = [];
+  #proposedCount = 0;
+  #appliedCount = 0;
+  protected override readonly generationFloor: bigint;
 
   constructor(
     applier: Applier,
@@ -58,6 +64,7 @@ export class ProposingReplica extends Replica {
       readonly pump: () => void;
       readonly takeBatch: () => TxnBatch;
       readonly onSync: ((pending: PendingWrite) => void) | null;
+      readonly generationFloor?: bigint;
     },
   ) {
     super(applier);
@@ -67,6 +74,7 @@ export class ProposingReplica extends Replica {
     this.#pump = parts.pump;
     this.#takeBatch = parts.takeBatch;
     this.onSync = parts.onSync;
+    this.generationFloor = parts.generationFloor ?? 0n;
     this.#filling = parts.takeBatch();
   }
 
@@ -75,11 +83,17 @@ export class ProposingReplica extends Replica {
   }
 
   override get mustSync(): boolean {
-    return this.onSync !== null;
+    return this.onSync !== null || this.#pending.size > 0;
   }
 
   override get ownsSessions(): boolean {
     return true;
+  }
+
+  protected override get proposedZxid(): Zxid {
+    const next =
+      (BigInt(this.#proposer.nextZxidHigh()) << 32n) + BigInt(this.#proposer.nextZxidLow());
+    return next - 1n;
   }
 
   override submit(pending: PendingWrite): boolean {
@@ -119,7 +133,8 @@ export class ProposingReplica extends Replica {
     if (!isWellFormed(OpCode.sync, reader)) return false;
     reader.reset(bytes, start, end);
     pending.resultPath = reader.readString() ?? '';
-    present(this.onSync, 'whoever must not sync does not ask')(pending);
+    if (this.onSync !== null) this.onSync(pending);
+    else this.#syncs.push({ pending, behind: this.#proposedCount });
     return true;
   }
 
@@ -129,6 +144,7 @@ export class ProposingReplica extends Replica {
     pending.resultPath = this.#preparer.resultPath;
     pending.multi = this.#preparer.multi;
     this.#pending.push(pending);
+    this.#proposedCount++;
     this.#scheduleTurn();
   }
 
@@ -153,11 +169,23 @@ export class ProposingReplica extends Replica {
       const pending = present(this.#pending.shift(), 'every proposal has its pending record');
       this.#preparer.applied();
       pending.connection?.onApplied(pending, applier.zxidHigh, applier.zxidLow);
+      this.#appliedCount++;
+      if (this.#syncs.length > 0) this.#answerSyncs();
     });
     if (this.#pending.size === 0 && this.#whenIdle !== null) {
       const idle = this.#whenIdle;
       this.#whenIdle = null;
       idle();
+    }
+  }
+
+  #answerSyncs(): void {
+    for (;;) {
+      const oldest = this.#syncs[0];
+      if (oldest === undefined || oldest.behind > this.#appliedCount) return;
+      this.#syncs.shift();
+      const { pending } = oldest;
+      pending.connection?.onApplied(pending, this.tree.lastZxidHigh, this.tree.lastZxidLow);
     }
   }
 

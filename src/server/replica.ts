@@ -10,7 +10,9 @@ import { OWN_CLIENTS, type Session } from '../session/session.js';
 import type { SessionTracker } from '../session/tracker.js';
 import type { Tree } from '../tree/tree.js';
 import { WriteRequest } from '../txn/preparer.js';
+import { zxidOfParts, type Zxid } from '../protocol/zxid.js';
 import type { Applier } from './applier.js';
+import type { Attached, Verdict } from './attach.js';
 import type { LocalSessions } from './local-sessions.js';
 import { PendingWrite } from './pending.js';
 import type { PipelineFigures } from './pipeline-figures.js';
@@ -25,6 +27,8 @@ export abstract class Replica {
   figures: PipelineFigures | null = null;
   /** Null: every session is the ensemble's. */
   localSessions: LocalSessions | null = null;
+  /** Where zxids alone do not tell later generations of sessions from those that are forgotten. */
+  protected readonly generationFloor: bigint = 0n;
   /** Whether the session lives cannot be known here and now: its client must try another server. */
   readonly mustRefuse: (session: bigint) => boolean = () => false;
 
@@ -51,6 +55,11 @@ export abstract class Replica {
 
   /** Whether sessions are this server's to judge: to expire them, and to say that one is unknown. */
   abstract get ownsSessions(): boolean;
+
+  /** Whether sessions can move from and to this server unnoticed (`protocol/continuation.ts`). */
+  get grantsContinuation(): boolean {
+    return this.ownsSessions;
+  }
 
   /** Nothing is written: there is no quorum, and only clients that said they can bear it are served. */
   get isReadOnly(): boolean {
@@ -87,9 +96,29 @@ export abstract class Replica {
     assert(isProposed, 'four bytes are a timeout');
   }
 
-  /** Asks whether a session lives, where that is for another to say. */
-  revalidate(_session: bigint, _timeoutMs: number, done: (isValid: boolean) => void): void {
-    done(false);
+  /** Asks whether a session lives, where that is for another to say; `shown` as for `attach`. */
+  revalidate(
+    _session: bigint,
+    _timeoutMs: number,
+    _shown: bigint,
+    done: (verdict: Verdict) => void,
+  ): void {
+    done({ kind: 'invalid' });
+  }
+
+  /**
+   * A client takes up a session that is this server's to judge; `shown`: the generation that it shows,
+   * or 0n. Null: a later client has it.
+   */
+  attach(session: Session, shown: bigint): Attached | null {
+    const zxid = this.proposedZxid;
+    const floor = zxid > this.generationFloor ? zxid : this.generationFloor;
+    return session.attach(shown, floor) ? { generation: session.generation, zxid } : null;
+  }
+
+  /** The last transaction that is known to be under way. */
+  protected get proposedZxid(): Zxid {
+    return zxidOfParts(this.tree.lastZxidHigh, this.tree.lastZxidLow);
   }
 
   /** Ends a session: by its client, by expiry, or by the operator. */

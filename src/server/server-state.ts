@@ -8,13 +8,18 @@ import { Storage } from '../storage/storage.js';
 import type { Tree, TreeOptions } from '../tree/tree.js';
 import { Applier } from './applier.js';
 import type { ServerConfig } from './config/config.js';
+import type { RecentHistory } from './recent/recent-history.js';
 import type { ServerWorld } from './server-world.js';
 
 /** A leader that takes requests of sessions it does not know must know those that are over. */
 const ENDED_KEPT = 65_536;
 
-/** Throws StartError: one clear line. */
-export function openStorage(config: ServerConfig, world: ServerWorld): Storage {
+/** `recent` follows what is recovered. Throws StartError: one clear line. */
+export function openStorage(
+  config: ServerConfig,
+  world: ServerWorld,
+  recent: RecentHistory | null = null,
+): Storage {
   return Storage.open({
     disk: world.disk,
     compression: world.compression,
@@ -33,6 +38,7 @@ export function openStorage(config: ServerConfig, world: ServerWorld): Storage {
     autoCreateDb: config.dbAutoCreate,
     serializeLastProcessedZxid: config.serializeLastProcessedZxidEnabled,
     treeOptions: treeOptionsOf(config),
+    onReplay: (tree, fuzzyTo) => recent?.follow(tree, fuzzyTo),
     onFatal: (error: Error) => world.onFatal(error),
   });
 }
@@ -52,6 +58,7 @@ export function applierOf(
   serverId: number,
   tree: Tree,
   living: ReadonlyMap<bigint, number>,
+  recent: RecentHistory,
 ): Applier {
   const { clock } = world;
   const sessions = sessionTrackerOf(config, world, serverId);
@@ -59,7 +66,8 @@ export function applierOf(
   for (const [id, timeoutMs] of living) {
     sessions.track(id, timeoutMs, nowMs).isEstablished = true;
   }
-  return new Applier(tree, sessions, () => clock.monotonicMs());
+  recent.follow(tree);
+  return new Applier(tree, sessions, recent, () => clock.monotonicMs());
 }
 
 export function sessionTrackerOf(

@@ -31,6 +31,7 @@ import type { Applier } from './applier.js';
 import { LocalSessions } from './local-sessions.js';
 import type { Replica } from './replica.js';
 import { standaloneReplica } from './standalone-replica.js';
+import { RecentHistory } from './recent/recent-history.js';
 import { ServerStats } from './server-stats.js';
 import { applierOf, openStorage, sessionTrackerOf } from './server-state.js';
 import { ViewOfServer } from './server-view.js';
@@ -99,13 +100,14 @@ export class Server {
 
   /** Recovers the data directory and opens the client port. Throws StartError, one clear line. */
   static async start(config: ServerConfig, world: ServerWorld): Promise<Server> {
-    const storage = openStorage(config, world);
+    const recent = new RecentHistory(config.recentHistoryBytes);
+    const storage = openStorage(config, world, recent);
     let server: Server | null = null;
     try {
       const startMs = world.clock.monotonicMs();
       const recovered = await storage.recover();
       const tookMs = world.clock.monotonicMs() - startMs;
-      server = Server.#alone(config, world, storage, recovered);
+      server = Server.#alone(config, world, storage, recovered, recent);
       server.process.recovered(tookMs, recovered.replayed);
       if (recovered.snapshotZxid !== null) {
         server.lastSnapshot = { zxid: recovered.snapshotZxid, timeMs: world.clock.wallMs() };
@@ -123,10 +125,12 @@ export class Server {
     config: ServerConfig,
     world: ServerWorld,
     storage: Storage,
-    state: { readonly tree: Tree; readonly sessions: ReadonlyMap<bigint, number> },
+    { tree, sessions }: { readonly tree: Tree; readonly sessions: ReadonlyMap<bigint, number> },
+    recent: RecentHistory,
     figures?: ProcessFigures,
   ): Server {
-    const applier = applierOf(config, world, STANDALONE_SID, state.tree, state.sessions);
+    const applier = applierOf(config, world, STANDALONE_SID, tree, sessions, recent);
+    recent.settle();
     const server = new Server(config, world, {
       storage,
       applier,
@@ -427,7 +431,9 @@ export class Server {
     if (!this.isServing || last() >= zxid) throw new RestoreError('too much was written meanwhile');
     await this.#makeRoom();
     await this.#storage.installRestore(restore);
-    const next = Server.#alone(config, world, this.#storage, restore.prepared, this.process);
+    const { recent } = this.#applier;
+    const { prepared } = restore;
+    const next = Server.#alone(config, world, this.#storage, prepared, recent, this.process);
     next.lastSnapshot = { zxid, timeMs: world.clock.wallMs() };
     next.onSession = this.onSession;
     next.onSuccessor = this.onSuccessor;

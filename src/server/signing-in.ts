@@ -24,7 +24,7 @@ export function onAuth(connection: ClientConnection, xid: number, reader: Reader
   }
   const answer = (): void => output.reply(xid, 0, 0, ErrorCode.ok);
   // clients send their credentials without waiting for the session, and expect its reply first
-  if (connection.isHandshaking) connection.replyBehind(OpCode.auth, xid, answer);
+  if (connection.unanswered.isHandshaking) connection.replyBehind(OpCode.auth, xid, answer);
   else answer();
   connection.caller = proven;
 }

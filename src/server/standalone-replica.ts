@@ -7,6 +7,9 @@ import type { Applier } from './applier.js';
 import { ProposingReplica } from './proposing-replica.js';
 import { ReadyLoop } from './ready-loop.js';
 
+/** Sessions are not taken up more often than that. */
+const GENERATIONS_PER_MS_BITS = 10n;
+
 /** The part of the storage that the loop needs. */
 export interface Log {
   append(batch: TxnBatch): void;
@@ -60,6 +63,8 @@ export function standaloneReplica(
     },
     takeBatch: () => spare.pop() ?? new TxnBatch(),
     onSync: null,
+    // no epoch begins with it, so only time tells its generations from those of before
+    generationFloor: BigInt(Math.floor(clock.wallMs())) << GENERATIONS_PER_MS_BITS,
   });
   return replica;
 }

@@ -24,6 +24,11 @@ export class Session {
   /** Its createSession has been applied: snapshots know it from then on. */
   isEstablished = false;
   locality: Locality = 'global';
+  /**
+   * Of the client that has it: the greatest that any showed or was given, as far as this server knows;
+   * 0n: nothing is known. A client shows its own to go on with the session somewhere else.
+   */
+  #generation = 0n;
   /** Over which server its client comes, as the leader knows it. */
   #servedBy = NOBODY;
 
@@ -32,6 +37,31 @@ export class Session {
     this.idHigh = Number(BigInt.asUintN(32, id >> 32n));
     this.idLow = Number(BigInt.asUintN(32, id));
     this.timeoutMs = timeoutMs;
+  }
+
+  get generation(): bigint {
+    return this.#generation;
+  }
+
+  /** Somebody who knows has said so. */
+  learnGeneration(generation: bigint): void {
+    if (generation > this.#generation) this.#generation = generation;
+  }
+
+  /**
+   * For whoever owns the session: a client takes it up. `shown` 0n: it comes by itself, and its
+   * generation is greater than all that the session had; `floor` is at least what may have been
+   * forgotten. False: it shows one, and a later client has the session.
+   */
+  attach(shown: bigint, floor: bigint): boolean {
+    if (shown !== 0n) {
+      if (shown < this.#generation) return false;
+      this.#generation = shown;
+      return true;
+    }
+    const next = this.#generation + 1n;
+    this.#generation = next > floor ? next : floor;
+    return true;
   }
 
   /** Its client came over there last, by making the session or taking it up again. */

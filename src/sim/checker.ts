@@ -38,6 +38,8 @@ export interface CheckParts {
   readonly mayLag?: boolean;
   /** Sessions may be a server's own until they own an ephemeral. */
   readonly hasLocalSessions?: boolean;
+  /** Clients come through balancers, which may bring a session to another server by themselves. */
+  readonly isRelayed?: boolean;
   fail(invariant: string, message: string): void;
 }
 
@@ -118,6 +120,15 @@ class Checker implements Verdicts {
 
   isEnded(session: bigint): boolean {
     return this.#closedAt.has(session);
+  }
+
+  isEndedAfter(session: bigint, zxid: Zxid): boolean {
+    const closedAt = this.#closedAt.get(session);
+    return closedAt !== undefined && closedAt > zxid;
+  }
+
+  get isRelayed(): boolean {
+    return this.#parts.isRelayed === true;
   }
 
   isLocal(session: bigint): boolean {
@@ -246,7 +257,12 @@ class Checker implements Verdicts {
       if (!isCollectors) this.#failAt(txn, 'S3', `${opName(header.type)} was asked for by nobody`);
       return;
     }
-    if (this.#outcomes.has(request)) this.#failAt(txn, 'S23', 'a request was executed twice');
+    const before = this.#outcomes.get(request)?.outcome.error;
+    if (before !== undefined && !this.#isStale(before)) {
+      // what a server that has lost the session sends on all the same
+      if (this.#isStale(error)) return;
+      this.#failAt(txn, 'S23', 'a request was executed twice');
+    }
     if (txn.zxid <= request.floor) {
       this.#failAt(txn, 'C1', `it was asked for after ${formatZxid(request.floor)} had been shown`);
     }
@@ -290,6 +306,11 @@ class Checker implements Verdicts {
         : model.write({ op: OpCode.setData, value: { path, data, version: -1 } }, own);
     model.sessions.delete(own.session);
     return error === ErrorCode.ok;
+  }
+
+  /** It was refused because the session was elsewhere: whoever brought it there may ask again. */
+  #isStale(error: number): boolean {
+    return this.#parts.isRelayed === true && error === ErrorCode.sessionMoved;
   }
 
   /** Several servers: the session is at another by now, or over before anybody looks further. */

@@ -45,6 +45,8 @@ export interface ClientWorld {
   readonly history: History;
   readonly trace: Trace;
   readonly server: Address;
+  /** Clients come through others: servers see those. */
+  readonly isRelayed?: boolean;
   fail(invariant: string, message: string): void;
 }
 
@@ -274,7 +276,7 @@ export class SimClient implements Host {
     const story: Story = {
       id: socket.id,
       client: this.name,
-      address: this.address,
+      address: this.#world.isRelayed === true ? socket.remoteAddress : this.address,
       openedMs: timeline.nowMs,
       floor: history.floor,
       asked: {

@@ -25,6 +25,11 @@ export class ModelWatches {
   readonly #model: Model;
   readonly #data: Table = new Map();
   readonly #child: Table = new Map();
+  /** One-shot watches that were spent by events which their holder may not see: it cannot know. */
+  readonly #untold: { readonly data: Set<string>; readonly child: Set<string> } = {
+    data: new Set(),
+    child: new Set(),
+  };
 
   constructor(model: Model) {
     this.#model = model;
@@ -35,10 +40,12 @@ export class ModelWatches {
   }
 
   watchData(path: string): void {
+    this.#untold.data.delete(path);
     raise(this.#data, path, STANDARD);
   }
 
   watchChildren(path: string): void {
+    this.#untold.child.delete(path);
     raise(this.#child, path, STANDARD);
   }
 
@@ -92,6 +99,26 @@ export class ModelWatches {
     return isHeld;
   }
 
+  /** Who keeps watches for the client does not know either that such a one was spent. */
+  mayStillHold(path: string): boolean {
+    return this.#untold.data.has(path) || this.#untold.child.has(path);
+  }
+
+  /** True: the event is one that such a watch would bring; it is spent now. */
+  takeUntold({ type, path }: OwedEvent): boolean {
+    const { data, child } = this.#untold;
+    switch (type) {
+      case EventType.nodeChildrenChanged:
+        return child.delete(path);
+      case EventType.nodeDeleted: {
+        const isData = data.delete(path);
+        return child.delete(path) || isData;
+      }
+      default:
+        return data.delete(path);
+    }
+  }
+
   /**
    * What a client that sets its watches again is told at once of what it missed (W5). It named the
    * paths itself, so no ACL is asked.
@@ -129,9 +156,15 @@ export class ModelWatches {
   fire(change: Change, caller: readonly AuthId[]): OwedEvent[] {
     const { kind, path, acl, parentAcl } = change;
     const owed: OwedEvent[] = [];
-    const tell = (type: number, about: string, guardedBy: readonly ACL[]): void => {
-      if (this.#model.mayDo(guardedBy, Perms.read, caller)) owed.push({ type, path: about });
+    const tell = (type: number, about: string, guardedBy: readonly ACL[]): boolean => {
+      const isTold = this.#model.mayDo(guardedBy, Perms.read, caller);
+      if (isTold) owed.push({ type, path: about });
+      return isTold;
     };
+    const parent = parentOf(path);
+    const wasData = isOneShot(this.#data, path);
+    const wasChild = kind === 'deleted' && isOneShot(this.#child, path);
+    const wasAbove = isOneShot(this.#child, parent);
     const type =
       kind === 'created'
         ? EventType.nodeCreated
@@ -145,10 +178,13 @@ export class ModelWatches {
     }
     // whoever watches a znode and its children hears of its deletion once
     if (kind === 'deleted' && spend(this.#child, path)) isMine = true;
-    if (isMine) tell(type, path, acl);
-    if (kind === 'dataChanged') return owed;
-    const parent = parentOf(path);
-    if (spend(this.#child, parent)) tell(EventType.nodeChildrenChanged, parent, parentAcl);
+    if (isMine && !tell(type, path, acl)) {
+      if (wasData) this.#untold.data.add(path);
+      if (wasChild) this.#untold.child.add(path);
+    }
+    if (kind === 'dataChanged' || !spend(this.#child, parent)) return owed;
+    const isTold = tell(EventType.nodeChildrenChanged, parent, parentAcl);
+    if (!isTold && wasAbove) this.#untold.child.add(parent);
     return owed;
   }
 }
@@ -165,6 +201,10 @@ function lower(table: Table, path: string, modes: number): void {
   const left = (table.get(path) ?? 0) & ~modes;
   if (left === 0) table.delete(path);
   else table.set(path, left);
+}
+
+function isOneShot(table: Table, path: string): boolean {
+  return ((table.get(path) ?? 0) & STANDARD) !== 0;
 }
 
 /** True: somebody watches this path; a one-shot watch is gone by that. */

@@ -62,6 +62,11 @@ export class SimProcess implements ClockHost {
     return this.#isDead;
   }
 
+  /** It runs nothing before. */
+  get awakeMs(): number {
+    return this.#awakeMs;
+  }
+
   get spentMs(): number {
     return this.#spentMs;
   }

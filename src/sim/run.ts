@@ -14,6 +14,7 @@ import { checkHistory, type Recovery } from './checker.js';
 import { Timeline } from './clock.js';
 import { SimClient, type ClientWorld } from './client.js';
 import { differenceOf, dumpTree } from './dump.js';
+import { wrongFate } from './fate-check.js';
 import { addressOf, Faults } from './faults.js';
 import { History, type Violation } from './history.js';
 import { LogWitness } from './log-witness.js';
@@ -238,6 +239,8 @@ class Run {
   async #end(): Promise<void> {
     const { config, baseZxid } = this.#parameters;
     const memory = this.#recoveryOf(this.#server.server);
+    const wrong = wrongFate([this.#server.server], this.#witness.txns, this.#history);
+    if (wrong !== null) this.#fail('S26', wrong);
     const end = this.#random.pick(['stop', 'stop', 'process', 'machine'] as const);
     this.#server.retire();
     if (end !== 'stop') this.#server.kill(end);

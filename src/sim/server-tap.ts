@@ -89,6 +89,11 @@ export class ServerTap implements Tap {
     this.bytesWritten += end - start;
     const stream = this.#streams.get(socket);
     if (stream === undefined) return;
+    // a balancer asks them as well, and no frame is as long as a word would say
+    if (stream.sessionId === null && !stream.decoder.hasPartial && bytes[start] !== 0) {
+      this.#streams.delete(socket);
+      return;
+    }
     const status = stream.decoder.push(bytes, start, end, (frame, from, to) => {
       this.#judge(socket, stream, frame, from, to);
       return true;

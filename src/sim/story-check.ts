@@ -19,8 +19,12 @@ export interface Verdicts {
   outcomeOf(request: SentRequest, zxid: Zxid): WriteOutcome | undefined;
   /** What a read shows may be older than what others have been shown; never older than before. */
   readonly mayLag: boolean;
+  /** Between clients and servers there are balancers. */
+  readonly isRelayed: boolean;
   /** The session ended, sooner or later. */
   isEnded(session: bigint): boolean;
+  /** That was after this zxid. */
+  isEndedAfter(session: bigint, zxid: Zxid): boolean;
   /** A server had it to itself, from its beginning to its end. */
   isLocal(session: bigint): boolean;
   fail(invariant: string, message: string): void;
@@ -38,6 +42,8 @@ export class StoryCheck {
   readonly #owed: Owed[] = [];
   readonly #catchUp: OwedEvent[] = [];
   #caller: readonly AuthId[];
+  /** Of the last event. */
+  #toldZxid: Zxid = 0n;
   /** Frames that are still to be judged. */
   left: number;
 
@@ -68,7 +74,7 @@ export class StoryCheck {
     }
     const isOutOfLine = frame.kind === 'reply' && frame.request.body.op === OpCode.auth;
     const owed = this.#owed[0];
-    if (owed !== undefined && !isOutOfLine) {
+    if (owed !== undefined && !isOutOfLine && !this.#isBetweenEvents(frame, owed)) {
       const what = `event ${owed.type} of ${owed.path} for ${formatZxid(owed.zxid)}`;
       this.#fail('W3', `${what} had not come before ${describeFrame(frame)}`);
       this.#owed.length = 0;
@@ -80,7 +86,14 @@ export class StoryCheck {
     }
   }
 
+  /** A balancer answers a ping while it looks for the rest of a transaction's events. */
+  #isBetweenEvents({ kind, zxid }: Frame, owed: Owed): boolean {
+    if (!this.#verdicts.isRelayed || kind !== 'ping') return false;
+    return owed.zxid === zxid && this.#toldZxid === zxid;
+  }
+
   #onEvent(type: number, path: string, zxid: Zxid): void {
+    this.#toldZxid = zxid;
     if (zxid === -1n) {
       this.#catchUp.push({ type, path });
       return;
@@ -92,6 +105,7 @@ export class StoryCheck {
       this.#owed.splice(at, 1);
       return;
     }
+    if (this.#verdicts.isRelayed && this.#watches.takeUntold({ type, path })) return;
     const due = owed === undefined ? 'none is due' : `due is ${owed.type} of ${owed.path}`;
     this.#fail('W1', `event ${type} of ${path} for ${formatZxid(zxid)} came, ${due}`);
   }
@@ -105,7 +119,7 @@ export class StoryCheck {
     }
     this.#caller = request.caller;
     if (this.story.isReadOnly && this.#onReadOnly(reply)) return;
-    if (body.op === OpCode.closeSession && this.#verdicts.isLocal(request.session)) {
+    if (body.op === OpCode.closeSession && this.#isEndOfItsOwn(reply)) {
       this.#expect(reply, ErrorCode.ok, {});
       return;
     }
@@ -139,7 +153,7 @@ export class StoryCheck {
       );
       return;
     }
-    if (this.#isOver(reply)) return;
+    if (this.#isOver(reply) || this.#isAboutUntold(reply)) return;
     const session = request.session;
     const outcome = readModel(this.#model, body, {
       session,
@@ -147,6 +161,28 @@ export class StoryCheck {
       watches: this.#watches,
     });
     this.#expect(reply, outcome.error, outcome.value);
+  }
+
+  /**
+   * The session's end has no transaction, or one that its answer does not name: a balancer that finds a
+   * session gone says so to a client that asked for nothing else.
+   */
+  #isEndOfItsOwn({ request: { session }, zxid }: Reply): boolean {
+    if (this.#verdicts.isLocal(session)) return true;
+    return this.#verdicts.isRelayed && this.#verdicts.isEndedAfter(session, zxid);
+  }
+
+  /**
+   * A watch that was spent without a word is held again where a balancer brings the session: only the
+   * server before knew that it was spent.
+   */
+  #isAboutUntold({ request: { body }, error }: Reply): boolean {
+    if (!this.#verdicts.isRelayed) return false;
+    if (body.op !== OpCode.checkWatches && body.op !== OpCode.removeWatches) return false;
+    const { path } = body.value;
+    if (!this.#watches.mayStillHold(path ?? '')) return false;
+    if (body.op === OpCode.removeWatches) this.#watches.remove(path ?? '', body.value.type);
+    return error === ErrorCode.ok || error === ErrorCode.noWatcher;
   }
 
   /** Without a quorum nothing is agreed upon: neither writes nor syncs. Reads are judged as ever. */

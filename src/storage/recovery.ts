@@ -51,6 +51,11 @@ export interface RecoveryParts {
   readonly trustEmptySnapshot: boolean;
   readonly autoCreateDb: boolean;
   readonly onProgress: (progress: RecoveryProgress) => void;
+  /**
+   * Told of each tree that logs are about to be replayed onto, and of the transaction up to which its
+   * snapshot may hold changes, as far as it says.
+   */
+  readonly onReplay: ((tree: Tree, fuzzyTo: Zxid) => void) | null;
   /** Writes a durable snapshot; used where the server could not come back without one. */
   writeSnapshot(tree: Tree, sessions: ReadonlyMap<bigint, number>): Promise<unknown>;
 }
@@ -77,6 +82,8 @@ interface Loaded {
   readonly sessions: Map<bigint, number>;
   readonly snapshot: SnapshotName;
   readonly digest: SnapshotDigest | null;
+  /** What the snapshot says that it may reach to; its own zxid where it does not say. */
+  readonly fuzzyTo: Zxid;
 }
 
 /** Throws StartError. */
@@ -176,7 +183,8 @@ class Recovery {
       sessions: summary.sessionCount,
       tookMs: Math.round(clock.monotonicMs() - startedMs),
     });
-    return { tree, sessions, snapshot, digest: digestToExpect(summary, snapshot.zxid) };
+    const fuzzyTo = summary.lastZxid ?? summary.digest?.zxid ?? snapshot.zxid;
+    return { tree, sessions, snapshot, digest: digestToExpect(summary, snapshot.zxid), fuzzyTo };
   }
 
   async #replay(loaded: Loaded | null, allLogs: readonly LogName[]): Promise<Recovered> {
@@ -187,6 +195,7 @@ class Recovery {
     const base = loaded?.snapshot.zxid ?? null;
     const digests = new DigestWatch(tree, loaded?.digest ?? null);
     digests.reached(base ?? 0n);
+    this.#parts.onReplay?.(tree, loaded?.fuzzyTo ?? 0n);
     const mark = readTailMark(disk, logDirectory);
     const replay = new LogReplay(
       {

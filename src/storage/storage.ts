@@ -35,7 +35,7 @@ import {
   type SnapshotCompression,
 } from './names.js';
 import { purge } from './purge.js';
-import { recover, type Recovered, type RecoveryProgress } from './recovery.js';
+import { recover, type Recovered, type RecoveryParts, type RecoveryProgress } from './recovery.js';
 import { Restore, type Prepared } from './restore.js';
 import { Snapshots } from './snapshots.js';
 import {
@@ -71,6 +71,7 @@ export interface StorageOptions {
   readonly autoCreateDb: boolean;
   readonly treeOptions: TreeOptions;
   readonly serializeLastProcessedZxid: boolean;
+  readonly onReplay?: RecoveryParts['onReplay'];
   /**
    * The log cannot be trusted any more: nothing may be acknowledged, the process ends. Called once; if
    * it returns (in a simulation), nothing is ever confirmed again.
@@ -151,6 +152,7 @@ export class Storage {
         trustEmptySnapshot,
         autoCreateDb,
         onProgress,
+        onReplay: this.#options.onReplay ?? null,
         writeSnapshot: (tree, sessions) => this.#writeFirstSnapshot(tree, sessions),
       });
       this.#hasSnapshot ||= recovered.snapshotZxid !== null;

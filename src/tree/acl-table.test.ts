@@ -38,6 +38,18 @@ test('no list at all is the open one, which has no entry', () => {
   assert.deepEqual(idsOf(table), []);
 });
 
+test('the open list is known for what it is, said outright or not, as long as it is listed', () => {
+  const table = new AclTable();
+  assert.ok(table.isOpen(OPEN_SLOT));
+  const open = intern(table, openAcl);
+  assert.ok(table.isOpen(open));
+  assert.ok(!table.isOpen(intern(table, digestAcl('a'))));
+  table.release(open);
+  assert.equal(intern(table, digestAcl('b')), open, 'its place is taken');
+  assert.ok(!table.isOpen(open));
+  assert.ok(table.isOpen(intern(table, openAcl)));
+});
+
 test('an id is never used again', () => {
   const table = new AclTable();
   const a = intern(table, digestAcl('a'));

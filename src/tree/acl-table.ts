@@ -34,6 +34,9 @@ const OPEN_ACL: readonly Acl[] = Object.freeze([
   }),
 ]);
 
+/** The same, when a transaction says it: what nearly every znode has. */
+const OPEN_BYTES = encodedOf(OPEN_ACL);
+
 const NO_BYTES = new Uint8Array(0);
 const NO_SLOT = -1;
 
@@ -60,6 +63,8 @@ export class AclTable {
   #size = 0;
   #lastId = 0;
   #lastInterned = OPEN_SLOT;
+  /** Of the open list where it is listed. */
+  #listedOpen = OPEN_SLOT;
 
   /** Lists in use; the open one is not counted. */
   get size(): number {
@@ -80,6 +85,11 @@ export class AclTable {
     const acls = Object.freeze(ACLs.read(new Reader(this.#encoded[slot])) ?? []);
     this.#decoded[slot] = acls;
     return acls;
+  }
+
+  /** Whether the list allows everything to everybody. */
+  isOpen(slot: number): boolean {
+    return slot === OPEN_SLOT || slot === this.#listedOpen;
   }
 
   /** The list as a transaction has it: a vector of ACL. Not to be changed. */
@@ -173,9 +183,7 @@ export class AclTable {
   load(id: number, acls: readonly Acl[]): void {
     if (id === OPEN_ACL_ID) return;
     if (this.#byId.has(id)) throw new TreeLoadError(`the ACL id ${id} is listed twice`);
-    const writer = new Writer();
-    ACLs.write(writer, acls);
-    const encoded = writer.take();
+    const encoded = encodedOf(acls);
     this.#add(id, encoded, hashOf(encoded, 0, encoded.length));
     this.#lastId = Math.max(this.#lastId, id);
   }
@@ -234,6 +242,7 @@ export class AclTable {
     this.#sameHash[slot] = NO_SLOT;
     this.#states[slot] = SlotState.listed;
     this.#byId.set(id, slot);
+    if (this.#equals(slot, OPEN_BYTES, 0, OPEN_BYTES.length)) this.#listedOpen = slot;
     return slot;
   }
 
@@ -244,6 +253,7 @@ export class AclTable {
     this.#decoded[slot] = null;
     this.#states[slot] = SlotState.free;
     if (this.#lastInterned === slot) this.#lastInterned = OPEN_SLOT;
+    if (this.#listedOpen === slot) this.#listedOpen = OPEN_SLOT;
     this.#freeSlots.push(slot);
   }
 
@@ -264,6 +274,12 @@ export class AclTable {
     const encoded = this.#encoded[slot]!;
     return encoded.length === end - start && equalBytes(encoded, 0, bytes, start, end - start);
   }
+}
+
+function encodedOf(acls: readonly Acl[]): Uint8Array {
+  const writer = new Writer();
+  ACLs.write(writer, acls);
+  return writer.take();
 }
 
 function hashOf(bytes: Uint8Array, start: number, end: number): number {

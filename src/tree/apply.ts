@@ -13,7 +13,7 @@ import type { Changes } from './changes.js';
 import type { Contents } from './contents.js';
 import { DigestHistory } from './digest-history.js';
 import { DIGEST_VERSION, type DigestSum } from './digest.js';
-import { NO_NODE } from './node-store.js';
+import { NO_NODE, W_PARENT } from './node-store.js';
 import { CONTAINER_OWNER_HIGH, ttlOwnerHigh } from './owner-lists.js';
 import { intAt, statBytes, statInto } from './stat-encoding.js';
 
@@ -228,10 +228,18 @@ export class TxnApplier {
 
   #partOfMulti(type: number, part: Reader, index: number): number {
     const changes = this.#changes;
+    const { bytes, pos } = part;
     changes.lastNode = NO_NODE;
     const error = this.#part(type, part);
-    if (error === ErrorCode.ok && changes.lastNode !== NO_NODE) {
-      statInto(this.#contents, changes.lastNode, this.multiStats, index * statBytes);
+    const node = changes.lastNode;
+    if (error !== ErrorCode.ok || node === NO_NODE) return error;
+    const contents = this.#contents;
+    statInto(contents, node, this.multiStats, index * statBytes);
+    if (changes.recorder !== null) {
+      const kind = type === OpCode.setData ? 'dataChanged' : 'created';
+      const parent = contents.nodes.get(node, W_PARENT);
+      const start = pos + 4;
+      changes.recorder.onChange(kind, node, parent, bytes, start, start + intAt(bytes, pos));
     }
     return error;
   }

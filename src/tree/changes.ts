@@ -63,6 +63,26 @@ export interface TreeListener {
   onChange(kind: 'created' | 'deleted' | 'dataChanged', node: NodeId, parent: NodeId): void;
 }
 
+/**
+ * Who keeps what each transaction did. A create or a setData that is all of a transaction is not told:
+ * it is what the transaction says, about the znode that the tree has changed last. Everything else is,
+ * as to a listener, with the path where somebody has it at hand: path[start, end), lent; null: the
+ * tree knows it. Deletions may come outside transactions, too.
+ */
+export interface TxnRecorder {
+  onBegin(): void;
+  onChange(
+    kind: 'created' | 'deleted' | 'dataChanged',
+    node: NodeId,
+    parent: NodeId,
+    path: Uint8Array | null,
+    start: number,
+    end: number,
+  ): void;
+  /** The transaction bytes[start, end) has been applied, with this error code; lent. */
+  onApplied(bytes: Uint8Array, start: number, end: number, result: number): void;
+}
+
 /** Who must know a znode's ACL before it is replaced. */
 export interface AclWitness {
   beforeAclChange(id: NodeId, slot: number): void;
@@ -84,10 +104,11 @@ export interface ChangeParts {
 
 export class Changes {
   listener: TreeListener | null = null;
+  recorder: TxnRecorder | null = null;
   readonly aclWitnesses = new Set<AclWitness>();
   /** Characters of paths and bytes of data, counted as Apache's `zk_approximate_data_size`. */
   approximateDataSize = 0;
-  /** The znode that the last successful create or setData was about. */
+  /** The znode that the last successful create, setData or setACL was about. */
   lastNode: NodeId = NO_NODE;
   /** Of the transaction being applied. */
   zxidHigh = 0;
@@ -172,7 +193,7 @@ export class Changes {
     const hash = finishPathHash(extendPathHash(state, bytes, slash, end)) & mask;
     const id = contents.findHashed(bytes, start, end, hash);
     if (id === NO_NODE) return ErrorCode.noNode;
-    this.#remove(id, parent, utf16Length(bytes, start, end));
+    this.#remove(id, parent, bytes, start, end);
     return ErrorCode.ok;
   }
 
@@ -238,7 +259,7 @@ export class Changes {
     for (let id = owners.firstOf(high, low); id !== NO_NODE; id = owners.firstOf(high, low)) {
       const parent = contents.nodes.get(id, W_PARENT);
       this.#raisePzxid(parent);
-      this.#remove(id, parent, contents.pathCharactersOf(id));
+      this.#remove(id, parent, null, 0, 0);
     }
     owners.dropSession(high, low);
   }
@@ -248,13 +269,16 @@ export class Changes {
     this.#addDigest(id);
   }
 
-  #remove(id: NodeId, parent: NodeId, pathCharacters: number): void {
+  /** The path is path[start, end), where it is at hand. */
+  #remove(id: NodeId, parent: NodeId, path: Uint8Array | null, start: number, end: number): void {
     const { contents, siblings, graveyard, owners, acls, quotas } = this.#parts;
     const { nodes } = contents;
     if (nodes.get(id, W_CHILDREN) > 0) this.#removeBelow(id);
     this.#subtractDigest(id);
     contents.index.remove(id);
     const dataBytes = contents.dataLengthOf(id);
+    const pathCharacters =
+      path === null ? contents.pathCharactersOf(id) : utf16Length(path, start, end);
     this.approximateDataSize -= pathCharacters + dataBytes;
     const kind = nodes.kindOf(id);
     if (kind !== OwnerKind.none) {
@@ -265,6 +289,7 @@ export class Changes {
       quotas.count(id, -dataBytes, -1);
     }
     this.listener?.onChange('deleted', id, parent);
+    this.recorder?.onChange('deleted', id, parent, path, start, end);
     acls.release(nodes.get(id, W_ACL));
     if (graveyard.isIdle) {
       siblings.remove(id);
@@ -292,7 +317,7 @@ export class Changes {
       }
       const parent = contents.nodes.get(id, W_PARENT);
       const next = siblings.next(id);
-      this.#remove(id, parent, contents.pathCharactersOf(id));
+      this.#remove(id, parent, null, 0, 0);
       id = next === NO_NODE ? parent : next;
     }
   }

@@ -66,6 +66,32 @@ export function statInto(contents: Contents, id: NodeId, out: Uint8Array, pos: n
   putInt(out, pos + 64, segment[at + W_PZXID + 1]!);
 }
 
+/** The same as 17 words, each of which is four of the bytes. */
+export function statWordsInto(contents: Contents, id: NodeId, out: Int32Array, pos: number): void {
+  const segment = contents.nodes.segmentOf(id);
+  const at = contents.nodes.offsetOf(id);
+  const children = segment[at + W_CHILDREN]!;
+  const dataLength = segment[at + W_DATA_LENGTH]!;
+  const isEphemeral = ((segment[at + W_NAME]! >>> KIND_SHIFT) & 3) === OwnerKind.session;
+  out[pos + 16] = segment[at + W_PZXID + 1]!;
+  out[pos] = segment[at + W_CZXID]!;
+  out[pos + 1] = segment[at + W_CZXID + 1]!;
+  out[pos + 2] = segment[at + W_MZXID]!;
+  out[pos + 3] = segment[at + W_MZXID + 1]!;
+  out[pos + 4] = segment[at + W_CTIME]!;
+  out[pos + 5] = segment[at + W_CTIME + 1]!;
+  out[pos + 6] = segment[at + W_MTIME]!;
+  out[pos + 7] = segment[at + W_MTIME + 1]!;
+  out[pos + 8] = segment[at + W_VERSION]!;
+  out[pos + 9] = 2 * segment[at + W_CVERSION]! - children;
+  out[pos + 10] = segment[at + W_AVERSION]!;
+  out[pos + 11] = isEphemeral ? segment[at + W_OWNER]! : 0;
+  out[pos + 12] = isEphemeral ? segment[at + W_OWNER + 1]! : 0;
+  out[pos + 13] = dataLength < 0 ? 0 : dataLength;
+  out[pos + 14] = children;
+  out[pos + 15] = segment[at + W_PZXID]!;
+}
+
 /** The 60 bytes that snapshots keep. */
 export function persistedStatInto(
   contents: Contents,

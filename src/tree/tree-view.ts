@@ -32,7 +32,7 @@ import {
 import { ttlOfOwner, type OwnerLists } from './owner-lists.js';
 import type { Quotas } from './quotas.js';
 import type { Siblings } from './siblings.js';
-import { persistedStatInto, statInto } from './stat-encoding.js';
+import { persistedStatInto, statInto, statWordsInto } from './stat-encoding.js';
 
 export class TreeView {
   readonly acls: AclTable;
@@ -76,6 +76,16 @@ export class TreeView {
 
   pathOf(id: NodeId): string {
     return this.#contents.pathOf(id);
+  }
+
+  /** Bytes of the path; the root's is empty here and in `pathInto`. */
+  pathLength(id: NodeId): number {
+    return this.#contents.pathLengthOf(id);
+  }
+
+  /** `pathLength` bytes from `pos` on. */
+  pathInto(id: NodeId, out: Uint8Array, pos: number, pathLength: number): void {
+    this.#contents.pathInto(id, out, pos, pathLength);
   }
 
   /** The root's is empty. */
@@ -141,6 +151,11 @@ export class TreeView {
   /** The 68 bytes that clients see. */
   statInto(id: NodeId, out: Uint8Array, pos: number): void {
     statInto(this.#contents, id, out, pos);
+  }
+
+  /** The same as 17 words. */
+  statWordsInto(id: NodeId, out: Int32Array, pos: number): void {
+    statWordsInto(this.#contents, id, out, pos);
   }
 
   /** The 60 bytes that snapshots and digests are made of. */
@@ -214,6 +229,11 @@ export class TreeView {
 
   aclId(id: NodeId): number {
     return this.acls.idOf(this.#contents.nodes.get(id, W_ACL));
+  }
+
+  /** Of its list in `acls`: good as long as somebody retains it. */
+  aclSlot(id: NodeId): number {
+    return this.#contents.nodes.get(id, W_ACL);
   }
 
   aclOf(id: NodeId): readonly Acl[] {

@@ -13,7 +13,7 @@ import { pathHashOf } from '../protocol/paths.js';
 import { compareParts, zxidHigh, zxidLow, type Zxid } from '../protocol/zxid.js';
 import { AclTable, type Acl } from './acl-table.js';
 import { TxnApplier, type DigestVerdict } from './apply.js';
-import { Changes, type ChangeParts, type TreeListener } from './changes.js';
+import { Changes, type ChangeParts, type TreeListener, type TxnRecorder } from './changes.js';
 import { Contents } from './contents.js';
 import { DigestSum } from './digest.js';
 import type { DigestHistory } from './digest-history.js';
@@ -29,7 +29,7 @@ import { ChildListing, DescendantCount, TreeWalk, type WalkParts } from './walk.
 
 export type { Acl } from './acl-table.js';
 export type { DigestVerdict } from './apply.js';
-export type { TreeListener } from './changes.js';
+export type { TreeListener, TxnRecorder } from './changes.js';
 export { TreeLoadError } from './errors.js';
 export type { Pin } from './graveyard.js';
 export { NO_NODE, OwnerKind, ROOT, type NodeId } from './node-store.js';
@@ -165,15 +165,31 @@ export class Tree extends TreeView {
     this.#changes.listener = listener;
   }
 
+  get recorder(): TxnRecorder | null {
+    return this.#changes.recorder;
+  }
+
+  set recorder(recorder: TxnRecorder | null) {
+    this.#changes.recorder = recorder;
+  }
+
   /**
    * One transaction as it is in the log: header, body, perhaps a digest. Returns the error code of its
    * result, 0 for ok; a live tree meets an error only in transactions that say one, a replay also where
    * the snapshot was ahead. Throws MalformedError for what is no transaction.
    */
   apply(bytes: Uint8Array, start: number, end: number): number {
+    const { recorder } = this.#changes;
+    recorder?.onBegin();
     const result = this.#applier.apply(bytes, start, end);
+    recorder?.onApplied(bytes, start, end, result);
     this.reclaim(RECLAIMED_PER_TXN);
     return result;
+  }
+
+  /** What the last create, setData or setACL that succeeded was about. */
+  get lastChanged(): NodeId {
+    return this.#changes.lastNode;
   }
 
   /** What the digest at the end of the last transaction said. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isAllowed, isAuthenticated, isKnownId, type Caller } from './authorize.js';
-import { addressMatches, isAddressExpression } from './ip-address.js';
+import { addressMatches, isAddressExpression } from '../protocol/ip-address.js';
 
 const acl = (perms: number, scheme: string, id: string) => ({ perms, id: { scheme, id } });
 

@@ -3,7 +3,7 @@
  * list of ids it has proven. Pure: proving an identity (hashing a password, reading a certificate)
  * is the server's business, which then hands the ids in.
  */
-import { addressMatches, isAddressExpression } from './ip-address.js';
+import { addressMatches, isAddressExpression } from '../protocol/ip-address.js';
 
 export interface AclId {
   readonly scheme: string | null;

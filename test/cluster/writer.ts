@@ -15,6 +15,7 @@ const CREATES = 6;
 const DELETES = 12;
 const PAUSE_MS = 25;
 const RETRY_MS = 20;
+const LEAVE_CHANCE = 0.05;
 const noNode = -101;
 const badVersion = -103;
 const nodeExists = -110;
@@ -31,6 +32,8 @@ export interface WriterWorld {
   readonly contended: Contended;
   readonly problems: string[];
   readonly sessionTimeoutMs: number;
+  /** How often it goes elsewhere of its own accord, of its batches; one in twenty unless told. */
+  readonly leaveChance?: number;
   /** Called for each write that was acknowledged, with its zxid. */
   acknowledged?(zxid: bigint, what: string): void;
 }
@@ -42,6 +45,8 @@ export class Writer {
   #at: number;
   #isRunning = false;
   #ephemeral: string | null = null;
+  /** Connections that ended although it had not left them. */
+  losses = 0;
 
   constructor(index: number, seed: number, world: WriterWorld) {
     this.#world = world;
@@ -75,10 +80,19 @@ export class Writer {
   /** Writes until `stop`. */
   async run(): Promise<void> {
     this.#isRunning = true;
-    const { random } = this.#world;
+    const { random, leaveChance = LEAVE_CHANCE } = this.#world;
+    let isAway = false;
     while (this.#isRunning) {
-      if (random.chance(0.05)) this.session.drop();
-      if (!this.session.isConnected && !(await this.#reconnect())) continue;
+      if (random.chance(leaveChance)) {
+        this.session.drop();
+        isAway = true;
+      }
+      if (!this.session.isConnected) {
+        if (!isAway) this.losses++;
+        isAway = true;
+        if (!(await this.#reconnect())) continue;
+      }
+      isAway = false;
       await this.#batch();
       await sleep(random.below(2 * PAUSE_MS));
     }

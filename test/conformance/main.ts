@@ -1,5 +1,5 @@
 /**
- * `node build/test/conformance/main.js apache|apache-3.8.0|standalone [--grep text] [--list]`:
+ * `node build/test/conformance/main.js apache|standalone|balancer|… [--grep text] [--list]`:
  * one suite, many targets. Exit code 0: every case passed or was skipped for a stated reason.
  */
 import { parseArgs } from 'node:util';

@@ -157,6 +157,12 @@ export class Runner {
   }
 
   #skips(one: Case): boolean {
+    const whyNot = this.#target.whyNot?.(one) ?? null;
+    if (whyNot !== null) {
+      this.tally.skipped += 1;
+      this.#print(`skip ${one.group} > ${one.name}: ${whyNot}`);
+      return true;
+    }
     if (one.since === undefined || !isOlder(this.#target, one.since)) return false;
     this.tally.skipped += 1;
     const why = one.why ?? 'changed then';

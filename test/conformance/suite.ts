@@ -15,6 +15,8 @@ export interface Target {
   /** What the server under test is, and its number: 1 where it is alone. */
   readonly mode: 'standalone' | 'leader' | 'follower' | 'observer';
   readonly sid: number;
+  /** Why a case is not for this target; null: it is. */
+  whyNot?(one: Case): string | null;
   start(options: ServerOptions): Promise<ServerProcess>;
 }
 

@@ -1,7 +1,9 @@
 /** The servers that the suite runs against. */
 import { startOracle } from '../support/oracle.js';
 import { startZabraEnsemble } from '../support/zabra-ensemble.js';
+import { behindBalancer } from '../support/zabra-balancer.js';
 import { startZabra } from '../support/zabra-process.js';
+import { whyNotBehindBalancer } from './behind-a-balancer.js';
 import type { Target } from './suite.js';
 
 export const targets: Readonly<Record<string, Target>> = {
@@ -53,5 +55,24 @@ export const targets: Readonly<Record<string, Target>> = {
     mode: 'observer',
     sid: 1,
     start: async (options) => startZabraEnsemble('observer', options),
+  },
+  // the balancer stays when the server behind it is killed
+  balancer: {
+    name: 'balancer',
+    isApache: false,
+    release: [3, 9, 5],
+    mode: 'standalone',
+    sid: 1,
+    whyNot: whyNotBehindBalancer,
+    start: async (options) => behindBalancer(await startZabra(options)),
+  },
+  'balancer-apache': {
+    name: 'balancer-apache',
+    isApache: true,
+    release: [3, 9, 5],
+    mode: 'standalone',
+    sid: 1,
+    whyNot: whyNotBehindBalancer,
+    start: async (options) => behindBalancer(await startOracle('3.9.5', options)),
   },
 };

@@ -1,18 +1,28 @@
 /**
- * `node build/test/interop/main.js [--target apache|zabra|ensemble] [names…]`: real clients,
- * written by others, against a server process; of an ensemble, the leader is the one that is killed. Everything is installed by code into `.cache`; what this machine
- * cannot install is skipped, saying so.
+ * `node build/test/interop/main.js [--target apache|zabra|ensemble|balancer|balancer-apache]
+ * [names…]`: real clients, written by others, against a server process; of an ensemble, the leader is
+ * the one that is killed, and so behind a balancer. Everything is installed by code into `.cache`; what
+ * this machine cannot install is skipped, saying so.
  */
 import { parseArgs } from 'node:util';
 import { MissingError } from '../support/machine.js';
 import { startOracle } from '../support/oracle.js';
 import type { ServerOptions, ServerProcess } from '../support/server-process.js';
 import { startZabra } from '../support/zabra-process.js';
-import { startEnsemble } from './ensemble-target.js';
+import { startBalanced, startEnsemble } from './ensemble-target.js';
 import type { Interop } from './program.js';
 import { programs } from './programs/index.js';
 
-const targets = ['apache', 'zabra', 'ensemble'];
+type Start = (options: ServerOptions) => Promise<ServerProcess>;
+
+const starts: Readonly<Record<string, Start>> = {
+  apache: (options) => startOracle('3.9.5', options),
+  zabra: startZabra,
+  ensemble: startEnsemble,
+  balancer: (options) => startBalanced('zabra', options),
+  'balancer-apache': (options) => startBalanced('apache', options),
+};
+const targets = Object.keys(starts);
 
 interface Tally {
   passed: number;
@@ -33,8 +43,7 @@ class Run implements Interop {
   }
 
   async start(options: ServerOptions = {}): Promise<ServerProcess> {
-    if (this.target === 'apache') return await this.startApache(options);
-    const start = this.target === 'ensemble' ? startEnsemble : startZabra;
+    const start = starts[this.target] ?? startZabra;
     const server = await start(options);
     this.#servers.push(server);
     return server;

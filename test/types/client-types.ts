@@ -17,34 +17,24 @@ import {
   type ZkClient,
 } from 'zabra/client';
 import type { ZkError } from 'zabra/protocol';
-
-/* eslint-disable @typescript-eslint/no-unnecessary-type-parameters -- how identity of types is asked */
-type IsSame<A, B> =
-  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-/* eslint-enable @typescript-eslint/no-unnecessary-type-parameters */
-type Is<Holds extends true> = Holds;
-type Answer<Name extends keyof Client> = Client[Name] extends (
-  ...args: never[]
-) => Promise<infer Result>
-  ? Result
-  : never;
+import type { Answer, Is, IsSame } from './exact.js';
 
 export type Checked = [
-  Is<IsSame<Answer<'create'>, Created>>,
-  Is<IsSame<Answer<'getData'>, NodeData>>,
+  Is<IsSame<Answer<Client, 'create'>, Created>>,
+  Is<IsSame<Answer<Client, 'getData'>, NodeData>>,
   Is<IsSame<NodeData['data'], Buffer>>,
-  Is<IsSame<Answer<'setData'>, Stat>>,
-  Is<IsSame<Answer<'exists'>, Stat | null>>,
-  Is<IsSame<Answer<'getChildren'>, NodeChildren>>,
+  Is<IsSame<Answer<Client, 'setData'>, Stat>>,
+  Is<IsSame<Answer<Client, 'exists'>, Stat | null>>,
+  Is<IsSame<Answer<Client, 'getChildren'>, NodeChildren>>,
   Is<IsSame<NodeChildren['children'], string[]>>,
-  Is<IsSame<Answer<'delete'>, void>>,
-  Is<IsSame<Answer<'getACL'>['acl'], Acl[]>>,
-  Is<IsSame<Answer<'sync'>, string>>,
-  Is<IsSame<Answer<'getAllChildrenNumber'>, number>>,
-  Is<IsSame<Answer<'getEphemerals'>, string[]>>,
-  Is<IsSame<Answer<'multiRead'>, (ReadResult | ZkError)[]>>,
-  Is<IsSame<Answer<'detach'>, SessionTicket>>,
-  Is<IsSame<Answer<'close'>, void>>,
+  Is<IsSame<Answer<Client, 'delete'>, void>>,
+  Is<IsSame<Answer<Client, 'getACL'>['acl'], Acl[]>>,
+  Is<IsSame<Answer<Client, 'sync'>, string>>,
+  Is<IsSame<Answer<Client, 'getAllChildrenNumber'>, number>>,
+  Is<IsSame<Answer<Client, 'getEphemerals'>, string[]>>,
+  Is<IsSame<Answer<Client, 'multiRead'>, (ReadResult | ZkError)[]>>,
+  Is<IsSame<Answer<Client, 'detach'>, SessionTicket>>,
+  Is<IsSame<Answer<Client, 'close'>, void>>,
   Is<IsSame<ReturnType<Client['watch']>, AsyncIterableIterator<WatchEvent, undefined>>>,
   Is<IsSame<ReturnType<Client['chroot']>, ZkClient>>,
   Is<IsSame<ClientState, 'connecting' | 'connected' | 'suspended' | 'lost' | 'closed'>>,

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'zabra/client';
 import type { Address } from '../support/four-letter.js';
 import { repositoryRoot, temporaryDirectory } from '../support/machine.js';
 import { TestClient } from '../support/test-client.js';
@@ -67,13 +68,14 @@ class Up {
     return this.#out.length;
   }
 
-  /** The servers' addresses, in the order of their numbers. */
+  /** Where clients are to go. */
   async addresses(): Promise<Address[]> {
-    const [, text = ''] = await this.says(/^connect to (\S+)$/m);
-    return text.split(',').map((one) => {
-      const [host = '', port] = one.split(':');
-      return { host, port: Number(port) };
-    });
+    return addressesIn(await this.says(/^connect to (\S+)$/m));
+  }
+
+  /** The servers' addresses, in the order of their numbers. */
+  async servers(): Promise<Address[]> {
+    return addressesIn(await this.says(/^servers behind the balancers: (\S+)$/m));
   }
 
   pidOf(sid: number): number {
@@ -85,6 +87,13 @@ class Up {
     this.#child.kill(signal);
     return await this.exited;
   }
+}
+
+function addressesIn([, text = '']: RegExpExecArray): Address[] {
+  return text.split(',').map((one) => {
+    const [host = '', port] = one.split(':');
+    return { host, port: Number(port) };
+  });
 }
 
 function zabra(...args: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -153,8 +162,11 @@ test('one server grows into three that outlive the death of any one', async () =
 
     // as `npm start`
     const up = new Up(folder);
-    const servers = await up.addresses();
+    const servers = await up.servers();
     assert.equal(servers.length, 3);
+    const balancers = await up.addresses();
+    assert.equal(balancers.length, 2);
+    for (const balancer of balancers) await read(balancer, '/from-one');
     const leader = Number((await up.says(/server (\d) leads/))[1]);
     const others = servers.filter((_, index) => index + 1 !== leader);
     const [first, second] = others;
@@ -177,7 +189,7 @@ test('one server grows into three that outlive the death of any one', async () =
 
     // without a number: as many as there were
     const again = new Up(folder);
-    const orphans = await again.addresses();
+    const orphans = [...(await again.servers()), ...(await again.addresses())];
     for (const server of orphans) await read(server, '/after-the-leader');
     await again.end('SIGKILL');
     await until('no server without its `up`', async () => {
@@ -193,7 +205,7 @@ test('any of them may be killed again and again', async () => {
   const folder = temporaryDirectory('up');
   try {
     const up = new Up(folder);
-    const servers = await up.addresses();
+    const servers = await up.servers();
     await up.says(/^ready after \d+\.\d s, server \d leads$/m);
     for (const [index, sid] of [1, 2, 3, 3, 2, 1].entries()) {
       const server = servers[sid - 1];
@@ -227,6 +239,46 @@ test('any of them may be killed again and again', async () => {
       stdout,
     );
     assert.equal(await up.end('SIGTERM'), 0);
+  } finally {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+});
+
+test('a client notices nothing while each server is killed in turn, and a balancer is started again', async () => {
+  const folder = temporaryDirectory('up');
+  try {
+    const up = new Up(folder);
+    await up.says(/^ready after /m);
+    const [first] = await up.addresses();
+    assert.ok(first);
+    const client = new Client(`${first.host}:${first.port}`);
+    const states: string[] = [];
+    client.on('state', (state) => states.push(state));
+    await client.connect();
+    await client.create('/counted');
+    let version = 0;
+    for (const sid of [1, 2, 3]) {
+      const before = up.saidChars;
+      process.kill(up.pidOf(sid), 'SIGKILL');
+      await up.says(new RegExp(`^server ${sid} died`, 'm'), before);
+      for (let i = 0; i < 20; i++) {
+        assert.equal((await client.setData('/counted', '')).version, ++version);
+      }
+      await up.says(new RegExp(`^server ${sid} is back and (leads|follows)$`, 'm'), before);
+    }
+    assert.deepEqual(states, ['connected']);
+    const { stdout } = zabra('up', 'status', '--data', folder);
+    const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
+    const balancer = rows.find(([name]) => name === 'b1');
+    assert.equal(balancer?.[2], 'balancer', stdout);
+    const before = up.saidChars;
+    process.kill(Number(balancer[8]), 'SIGKILL');
+    await up.says(/^balancer 1 died \(SIGKILL\): it starts again in 0\.25 s$/m, before);
+    await until('the session is there again', () => (states.length >= 3 ? true : null));
+    assert.deepEqual(states, ['connected', 'suspended', 'connected']);
+    assert.equal((await client.setData('/counted', '')).version, ++version);
+    await client.close();
+    assert.equal(await up.end('SIGINT'), 0);
   } finally {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }

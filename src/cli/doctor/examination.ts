@@ -3,6 +3,7 @@
  * their hosts, what lies there. Nothing here judges; the faults do that, from this alone, so that each
  * of them can be shown an examination and asked.
  */
+import { figureOf } from '../../protocol/four-letter-words.js';
 import type { Members } from '../../server/config/members.js';
 import { votersOf } from '../../server/config/members.js';
 import { quorumOf } from '../../zab/quorum.js';
@@ -92,9 +93,7 @@ export interface Redundancy {
 const VOTERS_TRIED_MAX = 15;
 
 export function figure(server: ServerSight, name: string): number | null {
-  const text = server.figures.get(name);
-  const value = Number(text);
-  return text === undefined || Number.isNaN(value) ? null : value;
+  return figureOf(server.figures, name);
 }
 
 /** `server 2 (10.0.0.2:2181)`, as far as it is known. */

@@ -6,9 +6,15 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askMembers } from '../../node/ask-members.js';
-import { nodeNetwork } from '../../node/network.js';
+import {
+  membershipIn,
+  readConf,
+  readMntr,
+  readSrvr,
+  type ServerFigures,
+} from '../../protocol/four-letter-words.js';
 import { readMembers, type Members } from '../../server/config/members.js';
-import { askWord, NoAnswerError } from '../word-command.js';
+import { askWord, NoAnswerError } from '../words/ask-word.js';
 import {
   placeText,
   type ClosedPort,
@@ -59,7 +65,7 @@ async function lookAt(place: Place, { timeoutMs }: ExamineOptions): Promise<Serv
     ...{ mode: null, version: null, zxid: null, laterZxid: null, members: null },
     ...{ figures: new Map<string, string>(), settings: new Map<string, string>() },
   };
-  const word = (name: string): Promise<string> => askWord(name, place.host, place.port, timeoutMs);
+  const word = (name: string): Promise<string> => askWord(name, place, { timeoutMs });
   let srvr: string;
   try {
     srvr = await word('srvr');
@@ -69,62 +75,44 @@ async function lookAt(place: Place, { timeoutMs }: ExamineOptions): Promise<Serv
   }
   const settingsText = await word('conf').catch(() => '');
   const monitor = await word('mntr').catch(() => '');
-  const settings = pairsOf(settingsText, '=');
+  const settings = readConf(settingsText);
+  const figures = readMntr(monitor);
   const claimed = Number(settings.get('serverId') ?? NaN);
-  const health = healthOf(srvr);
+  const told = readSrvr(srvr);
+  const health = healthOf(told);
+  const listed = membersOf(membershipIn(settingsText));
+  const isAsked = listed === null && health === 'serving';
   return {
     ...nobody,
     health,
     claimedSid: Number.isInteger(claimed) ? claimed : null,
-    mode: /^Mode: (\S+)/m.exec(srvr)?.[1] ?? null,
-    version:
-      /^Zookeeper version: ([^,\s]+)/im.exec(srvr)?.[1]?.replace(/-[0-9a-f]{40}$/, '') ?? null,
-    zxid: zxidIn(srvr),
-    figures: new Map(
-      [...pairsOf(monitor, '\t')].map(([key, value]) => [key.replace(/^zk_/, ''), value]),
-    ),
+    mode: told?.mode ?? null,
+    version: told?.version ?? null,
+    zxid: told?.zxid ?? null,
+    figures,
     settings,
-    members: membersIn(settingsText) ?? (await membersAt(place, health, timeoutMs)),
+    members: isAsked ? membersOf(await configurationAt(place, timeoutMs)) : listed,
   };
 }
 
-function healthOf(srvr: string): Health {
-  const mode = /^Mode: (\S+)/m.exec(srvr)?.[1];
-  if (mode === undefined) return 'not-serving';
-  return mode === 'read-only' ? 'read-only' : 'serving';
+/** Every server may be asked srvr: who tells no figures serves nobody. */
+function healthOf(told: ServerFigures | null): Health {
+  if (told === null) return 'not-serving';
+  return told.mode === 'read-only' ? 'read-only' : 'serving';
 }
 
-function zxidIn(srvr: string): bigint | null {
-  const text = /^Zxid: (0x[0-9a-f]+)/m.exec(srvr)?.[1];
-  return text === undefined ? null : BigInt(text);
+/** Null: they do not stand there, or it belongs to no ensemble. */
+function membersOf(text: string | null): Members | null {
+  const reading = text === null ? null : readMembers(text);
+  return reading?.ok === true && reading.members.servers.size > 0 ? reading.members : null;
 }
 
-/** A word that is not allowed is answered with a sentence, in which there are no pairs. */
-function pairsOf(text: string, separator: string): Map<string, string> {
-  const pairs = new Map<string, string>();
-  for (const line of text.split('\n')) {
-    const at = line.indexOf(separator);
-    if (at > 0) pairs.set(line.slice(0, at).trim(), line.slice(at + 1).trim());
-  }
-  return pairs;
-}
-
-/** Out of the end of what `conf` says of a member of an ensemble. */
-function membersIn(settings: string): Members | null {
-  const at = settings.search(/^membership:/m);
-  if (at < 0) return null;
-  const reading = readMembers(settings.slice(settings.indexOf('\n', at) + 1));
-  return reading.ok && reading.members.servers.size > 0 ? reading.members : null;
-}
-
-/** Where `conf` is not allowed, the znode says it to everybody who has a session. */
-async function membersAt(place: Place, health: Health, timeoutMs: number): Promise<Members | null> {
-  if (health !== 'serving') return null;
+/** Where `conf` is not allowed, the znode says it to everybody who has a session. Null: not here. */
+async function configurationAt(place: Place, timeoutMs: number): Promise<string | null> {
   try {
-    const reading = readMembers(await askMembers(nodeNetwork, { ...place, timeoutMs }));
-    return reading.ok && reading.members.servers.size > 0 ? reading.members : null;
+    return await askMembers({ ...place, timeoutMs });
   } catch {
-    // it has gone since, or shows its configuration to nobody
+    // it has gone since, serves nobody, or shows its configuration to nobody
     return null;
   }
 }
@@ -214,9 +202,8 @@ async function lookAgain(
   return await Promise.all(
     sights.map(async (sight) => {
       if (sight.health !== 'serving') return sight;
-      const { host, port } = sight.place;
-      const srvr = await askWord('srvr', host, port, timeoutMs).catch(() => '');
-      return { ...sight, laterZxid: zxidIn(srvr) };
+      const srvr = await askWord('srvr', sight.place, { timeoutMs }).catch(() => '');
+      return { ...sight, laterZxid: readSrvr(srvr)?.zxid ?? null };
     }),
   );
 }

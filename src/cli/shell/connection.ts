@@ -2,6 +2,7 @@
 import type { Client } from '../../node/client.js';
 import { ArgumentError } from '../../client/argument-error.js';
 import { UsageError } from '../arguments.js';
+import { hostAndPortOf } from '../place-argument.js';
 import { CommandFailure } from './failure.js';
 import type { Launch } from './launch.js';
 
@@ -92,7 +93,7 @@ export class ShellConnection {
     } finally {
       clearTimeout(timer);
     }
-    if (this.#failure !== null) throw this.#noConnection();
+    if (this.#failure !== null) throw await this.#noConnection();
     return this.#live();
   }
 
@@ -102,12 +103,15 @@ export class ShellConnection {
     return client;
   }
 
-  #noConnection(): CommandFailure {
+  async #noConnection(): Promise<CommandFailure> {
     const failure = this.#failure;
     const cause = failure instanceof Error && failure.cause instanceof Error ? failure.cause : null;
+    const [first = ''] = this.#server.split(/[,/]/);
     const hints = [
       ...(cause === null ? [] : [cause.message]),
-      `is there a server at ${this.#server}? zabra word ruok ${this.#server.split(/[,/]/)[0] ?? ''}`,
+      (await isReadOnly(first))
+        ? `${first} has lost its quorum and reads only: zabra cli -r does with that`
+        : `is there a server at ${this.#server}? zabra word ruok ${first}`,
     ];
     return new CommandFailure('KeeperErrorCode = ConnectionLoss', hints, { cause: failure });
   }
@@ -139,6 +143,18 @@ export class ShellConnection {
       this.#events.onWarning(text);
     });
   }
+}
+
+/** Whether it says of itself that it has no quorum, and reads. */
+async function isReadOnly(server: string): Promise<boolean> {
+  const place = hostAndPortOf(server);
+  if (place === null) return false;
+  const [{ askWord }, { readIsro }] = await Promise.all([
+    import('../words/ask-word.js'),
+    import('../../protocol/four-letter-words.js'),
+  ]);
+  const answer = await askWord('isro', place, { timeoutMs: quietMs }).catch(() => '');
+  return readIsro(answer) === 'ro';
 }
 
 /** Rejects with the signal's reason as soon as it is aborted. */

@@ -35,6 +35,9 @@ async function hintsOf(
   client: ZkClient,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  if (code === ErrorCode.notReadOnly) {
+    return ['the server has no quorum and reads only; with one it goes on writing by itself'];
+  }
   if (path === undefined || path === '') return [];
   switch (code) {
     case ErrorCode.noNode:

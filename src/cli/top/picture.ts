@@ -66,6 +66,7 @@ export function pictureLines(
     ...table(serverHeadings, servers.map(serverCells(servers))),
     ...(shown.length > 0 ? ['', ...table(sessionHeadings, shown.map(sessionCells))] : []),
     ...(more > 0 ? [`and ${more} more`] : []),
+    ...servers.flatMap(behindLines),
     ...notesOf(servers),
   ];
 }
@@ -152,6 +153,11 @@ function sessionCells({ sight, server, perSecond }: SessionRow): string[] {
 function rateText(perSecond: number | null): string {
   if (perSecond === null) return '-';
   return perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond));
+}
+
+function behindLines({ sight: { address, behind } }: ServerRow): string[] {
+  if (behind.length === 0) return [];
+  return ['', `behind ${address.host}:${address.port}`, ...behind.map((line) => `  ${line}`)];
 }
 
 function notesOf(servers: readonly ServerRow[]): string[] {

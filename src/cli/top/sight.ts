@@ -2,7 +2,8 @@
  * What one server tells of itself and of its clients, by the four-letter words srvr, mntr and cons.
  * A server tells what its whitelist lets it: what is missing is named, so that who reads knows why.
  */
-import { askWord } from '../word-command.js';
+import { figureOf, readMntr, readSrvr, refusalIn } from '../../protocol/four-letter-words.js';
+import { askWord } from '../words/ask-word.js';
 import { askAdminServer } from './admin-sight.js';
 
 export interface Address {
@@ -26,7 +27,7 @@ export interface SessionSight {
 
 export interface ServerSight {
   readonly address: Address;
-  /** leader, follower, observer, standalone, read-only; `looking`, or `silent`: no answer. */
+  /** leader, follower, observer, standalone, read-only, balancer; `looking`, or `silent`: no answer. */
   readonly role: string;
   readonly version: string;
   readonly zxid: bigint | null;
@@ -35,10 +36,12 @@ export interface ServerSight {
   readonly outstanding: number;
   readonly znodes: number;
   readonly watches: number | null;
-  readonly latencyMs: { readonly average: string; readonly max: string } | null;
+  readonly latencyMs: { readonly average: number; readonly max: number } | null;
   readonly sessions: readonly SessionSight[];
   /** Words that it does not answer. */
   readonly refused: readonly string[];
+  /** Of a balancer: how it chooses, and the servers behind it with the set that each is in. */
+  readonly behind: readonly string[];
 }
 
 const timeoutMs = 2000;
@@ -47,7 +50,7 @@ const timeoutMs = 2000;
 export async function lookAtServer(address: Address, adminPort: number): Promise<ServerSight> {
   const words = ['srvr', 'mntr', 'cons'] as const;
   const answers = await Promise.allSettled(
-    words.map((word) => askWord(word, address.host, address.port, timeoutMs)),
+    words.map((word) => askWord(word, address, { timeoutMs })),
   );
   const [srvr, mntr, cons] = answers.map((answer) =>
     answer.status === 'fulfilled' ? answer.value : null,
@@ -66,40 +69,30 @@ interface Answers {
 
 /** Null: there was no answer. */
 export function sightOf(address: Address, answers: Answers): ServerSight {
+  const isRefused = (text: string | null): boolean =>
+    text !== null && refusalIn(text) === 'not-whitelisted';
   const known = Object.entries(answers).filter(([, text]) => text !== null);
-  const refused = known.filter(([, text]) => isRefusal(text as string)).map(([word]) => word);
-  const of = (word: keyof Answers): string => {
-    const text = answers[word];
-    return text === null || isRefusal(text) ? '' : text;
-  };
-  const [srvr, mntr] = [of('srvr'), of('mntr')];
-  const figure = (key: string): number | null => {
-    const found = new RegExp(`^${key}\\t(.*)$`, 'm').exec(mntr)?.[1];
-    return found === undefined ? null : Number(found);
-  };
-  const field = (name: string): string | undefined =>
-    new RegExp(`^${name}: (.*)$`, 'm').exec(srvr)?.[1];
-  const zxid = field('Zxid');
-  const latency = field('Latency min/avg/max')?.split('/');
-  const role = field('Mode') ?? /^zk_server_state\t(.*)$/m.exec(mntr)?.[1];
+  const refused = known.filter(([, text]) => isRefused(text as string)).map(([word]) => word);
+  const srvr = readSrvr(answers.srvr ?? '');
+  const mntr = readMntr(answers.mntr ?? '');
+  const silence = known.length === 0 ? 'silent' : known.length > refused.length ? 'looking' : '?';
+  const monitored = (name: string): number => figureOf(mntr, name) ?? 0;
+  const latency = srvr?.latencyMs ?? null;
   return {
     address,
-    role: role ?? (known.length === 0 ? 'silent' : known.length > refused.length ? 'looking' : '?'),
-    version: field('Zookeeper version')?.split(',')[0] ?? '',
-    zxid: zxid === undefined ? null : BigInt(zxid),
-    received: Number(field('Received') ?? figure('zk_packets_received') ?? 0),
-    connections: Number(field('Connections') ?? figure('zk_num_alive_connections') ?? 0),
-    outstanding: Number(field('Outstanding') ?? figure('zk_outstanding_requests') ?? 0),
-    znodes: Number(field('Node count') ?? figure('zk_znode_count') ?? 0),
-    watches: figure('zk_watch_count'),
-    latencyMs: latency === undefined ? null : { average: latency[1] ?? '', max: latency[2] ?? '' },
-    sessions: sessionsIn(of('cons')),
+    role: srvr?.mode ?? mntr.get('server_state') ?? silence,
+    version: srvr?.version ?? '',
+    zxid: srvr?.zxid ?? null,
+    received: srvr?.received ?? monitored('packets_received'),
+    connections: srvr?.connections ?? monitored('num_alive_connections'),
+    outstanding: srvr?.outstanding ?? monitored('outstanding_requests'),
+    znodes: srvr?.nodeCount ?? monitored('znode_count'),
+    watches: figureOf(mntr, 'watch_count'),
+    latencyMs: latency === null ? null : { average: latency.avg, max: latency.max },
+    sessions: sessionsIn(answers.cons ?? ''),
     refused,
+    behind: answers.srvr?.match(/^(?:Policy|Subset|Server \S+): .*$/gm) ?? [],
   };
-}
-
-function isRefusal(text: string): boolean {
-  return /is not executed because it is not in the whitelist/.test(text);
 }
 
 /** Connections without a session, as the one that asks, are left out. */

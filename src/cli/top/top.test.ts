@@ -62,6 +62,24 @@ test('what a server tells is read, and what it does not is named', () => {
   assert.equal(sightOf(address, { srvr: looking, mntr: looking, cons: looking }).role, 'looking');
 });
 
+test('a balancer shows the set of its servers', () => {
+  const seen = sightOf(address, {
+    srvr:
+      'Zookeeper version: 3.9.5-x, built on today\nMode: balancer\nPolicy: auto\n' +
+      'Subset: rw (rw, local): 1 awake\nServer a:2181: awake, leader, sessions 3\n',
+    mntr: 'zk_server_state\tbalancer\nzk_num_alive_connections\t3\n',
+    cons: ' /10.0.0.9:40000[1](queued=0,recved=9,sid=0x100,to=30000,watches=1,state=open,server=a:1)\n',
+  });
+  assert.deepEqual([seen.role, seen.connections, seen.sessions[0]?.id], ['balancer', 3, '0x100']);
+  const lines = pictureLines(pictureOf([seen], null, 0, null), 10);
+  assert.deepEqual(lines.slice(-4), [
+    'behind 10.0.0.1:2181',
+    '  Policy: auto',
+    '  Subset: rw (rw, local): 1 awake',
+    '  Server a:2181: awake, leader, sessions 3',
+  ]);
+});
+
 test('the AdminServer tells the same, with ids as they are', () => {
   const connections = `{"connections": [{"remote_socket_address": "/10.0.0.9:40000",
     "outstanding_requests": 2, "packets_received": 9, "session_id": 72057594037927937,

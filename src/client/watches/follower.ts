@@ -48,7 +48,7 @@ export class Follower {
     this.#ledger = new Ledger(path, (event) => {
       if (!this.#isStopped) sink.onEvent(event);
     });
-    this.#way = host.hasPersistentWatches ? this.#persistent() : this.#rearmed();
+    this.#way = host.hasPersistentWatches ? this.#persistent() : this.#rearmed(null);
   }
 
   /** Resolves when nothing is left at the server, or when there is no way to ask for that. */
@@ -62,14 +62,14 @@ export class Follower {
     return new PersistentFollower(this.#host, this.#ledger, this.#options, {
       onReady: this.#onReady,
       onFailed: this.#onFailed,
-      onUnsupported: () => {
-        if (!this.#isStopped) this.#way = this.#rearmed();
+      onUnsupported: (since) => {
+        if (!this.#isStopped) this.#way = this.#rearmed(since);
       },
     });
   }
 
-  #rearmed(): WayToFollow {
-    const options = { ...this.#options, isFirst: !this.#isReady };
+  #rearmed(since: bigint | null): WayToFollow {
+    const options = { ...this.#options, isFirst: !this.#isReady, since };
     return new RearmedFollower(this.#host, this.#ledger, options, { onReady: this.#onReady });
   }
 

@@ -122,7 +122,7 @@ export class Ledger {
     if (!this.covers(path)) return;
     const before = this.#known.get(path);
     const now = knownAfter(before ?? null, event);
-    if (type === 'gap') this.#tell(type, path, undefined);
+    if (type === 'gap') this.gap();
     else if (type === 'deleted') this.deleted(path, zxid);
     else if (now === null) return;
     else if (type === 'created' || before === undefined) {
@@ -163,6 +163,11 @@ export class Ledger {
   childrenChanged(path: string, known: Known, zxid: bigint | undefined): void {
     this.#known.set(path, known);
     this.#tell('children', path, zxid);
+  }
+
+  /** What was told before says no longer what is there: it must be read anew. */
+  gap(): void {
+    this.#tell('gap', this.root, undefined);
   }
 
   /** Something more is known of a znode that is there; that is nothing to tell. */

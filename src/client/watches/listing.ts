@@ -9,6 +9,10 @@
  * the answer taken off; or from the first event alone, where that says enough ("created": it was not
  * there before). The differences between what was told last and the bases come first, in an order
  * that can be true; then every event that was held back, in its own order.
+ *
+ * Of the first listing nothing is told to who reads the beginning himself. But when an earlier one was
+ * cut off he may have read by then: he is told what has changed since, as far as it shows, and that
+ * there is a gap where it does not.
  */
 import { parentOf } from '../../protocol/paths.js';
 import type { Stat, WatchEvent } from '../types.js';
@@ -44,6 +48,12 @@ interface Arrival {
   readonly known: Known;
   readonly zxid: bigint;
 }
+
+/**
+ * How much of what is there is told: all that is different from what was told before, nothing (who
+ * follows reads it himself), or what is newer than a zxid (he may have read it then; 0n: at some time).
+ */
+export type Told = 'differences' | 'nothing' | { readonly since: bigint };
 
 /** Events that wait for the end of a listing are merged beyond this. */
 const HELD_MAX = 16_384;
@@ -106,12 +116,13 @@ export class Listing {
     return [...this.#ledger.childrenOf(path)].filter((child) => this.#isWanted(child));
   }
 
-  /** Everything is read: tells. `isFirst`: the bases are where the telling begins, not differences. */
-  finish(isFirst: boolean): void {
+  /** Everything is read: tells. */
+  finish(told: Told): void {
     const ledger = this.#ledger;
-    ledger.isSilent = isFirst;
+    ledger.isSilent = told !== 'differences';
     this.#tellDifferences();
     ledger.isSilent = false;
+    if (typeof told === 'object') this.#tellSince(told.since);
     for (let event = this.#held.shift(); event !== undefined; event = this.#held.shift()) {
       ledger.apply(event);
     }
@@ -173,11 +184,53 @@ export class Listing {
         this.#addCreation(arrivals, path, assumed.has(path) ? UNKNOWN : base);
       } else this.#addChanges(arrivals, path, before, base);
     }
+    this.#tellAll(arrivals);
+  }
+
+  #tellAll(arrivals: readonly Arrival[]): void {
+    const ledger = this.#ledger;
     for (const { type, path, known, zxid } of inOrder(arrivals)) {
       if (type === 'created') ledger.created(path, known, zxid);
       else if (type === 'changed') ledger.changed(path, known, zxid);
       else ledger.childrenChanged(path, known, zxid);
     }
+  }
+
+  /** The bases have been entered in silence. */
+  #tellSince(since: bigint): void {
+    const ledger = this.#ledger;
+    if (this.#mayHideSince(since)) {
+      ledger.gap();
+      return;
+    }
+    const arrivals: Arrival[] = [];
+    for (const [path, { base }] of this.#found) {
+      if (base === null) continue;
+      const { czxid, mzxid, pzxid } = base;
+      if (czxid > since) {
+        ledger.isSilent = true;
+        ledger.deleted(path, undefined);
+        ledger.isSilent = false;
+        this.#addCreation(arrivals, path, base);
+        continue;
+      }
+      if (mzxid > since) arrivals.push({ type: 'changed', path, known: base, zxid: mzxid });
+      if (this.#isRecursive || pzxid <= since) continue;
+      arrivals.push({ type: 'children', path, known: base, zxid: pzxid });
+    }
+    this.#tellAll(arrivals);
+  }
+
+  /** Whether something may have been there at `since` of which there is no trace now. */
+  #mayHideSince(since: bigint): boolean {
+    const root = this.#found.get(this.#ledger.root)?.base ?? null;
+    if (since === 0n || root === null) return true;
+    if (!this.#isRecursive) return false;
+    return [...this.#found.values()].some(({ base }) => {
+      if (base === null) return false;
+      const isUnknown = base.czxid === 0n;
+      return isUnknown || base.czxid > since || base.pzxid > since;
+    });
   }
 
   #addCreation(arrivals: Arrival[], path: string, known: Known): void {

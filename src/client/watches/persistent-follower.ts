@@ -3,9 +3,8 @@
  * watches are not made up for after a reconnect: the server sets them again and says nothing of what
  * happened between, so everything is listed again (see `listing.ts`).
  *
- * A listing and its events belong to one connection, and so begin when there is one: who stood still
- * is 'suspended' while it still reads what that connection has brought, and connects anew without
- * another word. What is told meanwhile is of before the gap, and no part of the next listing.
+ * A listing and its events belong to one connection. One in doubt may come back, and then everything
+ * that it brought counts; with another one everything begins anew.
  */
 import type { Timer } from '../../ports/clock.js';
 import { ErrorCode, type ZkError } from '../../protocol/errors.js';
@@ -19,8 +18,11 @@ export interface PersistentSink {
   /** After the first listing. */
   onReady(): void;
   onFailed(error: ZkError): void;
-  /** The server knows no persistent watches; this one has stopped, and the ledger stands. */
-  onUnsupported(): void;
+  /**
+   * The server knows no persistent watches; this one has stopped, and the ledger stands. `since`: what
+   * is newer is news, though nothing was told yet (0n: it is not known what is); null: nothing is.
+   */
+  onUnsupported(since: bigint | null): void;
 }
 
 /** Reads of one listing that are asked at a time. */
@@ -40,9 +42,18 @@ export class PersistentFollower implements WayToFollow {
   /** Null: events are told as they come. */
   #listing: Listing | null;
   #isFirst: boolean;
+  /** What whoever reads for himself, later than the watch was asked for, has seen at the least. */
+  #seenZxid: bigint;
+  /**
+   * Null: what was asked for first stands as it was. Else it was cut off before all was listed, and who
+   * reads for himself may have done that before what is asked for now.
+   */
+  #since: bigint | null = null;
   /** Counts listings; answers to those of another one are dropped. */
   #run = 0;
   #isRunning = false;
+  /** Of this connection are the listing and its events. */
+  #connection: number;
   #toRead: string[] = [];
   #asked = 0;
   #lookedUp = 0;
@@ -60,6 +71,8 @@ export class PersistentFollower implements WayToFollow {
     this.#isRecursive = isRecursive;
     this.#sink = sink;
     this.#isFirst = !isInitialTold;
+    this.#seenZxid = host.lastZxid;
+    this.#connection = host.connectionCount;
     this.#listing = new Listing(ledger, isRecursive);
     this.#unsubscribe = host.on('state', this.#onState);
     host.keepWatcher(this.#onEvent);
@@ -84,16 +97,25 @@ export class PersistentFollower implements WayToFollow {
   }
 
   readonly #onState = (state: ClientState): void => {
-    if (this.#isStopped) return;
+    if (this.#isStopped || state !== 'connected') return;
     this.#retry?.cancel();
     this.#retry = null;
+    const { connectionCount } = this.#host;
+    if (connectionCount !== this.#connection) {
+      this.#connection = connectionCount;
+      if (this.#watch === 'set') this.#interrupt();
+      this.#begin();
+    }
+    this.#proceed();
+    if (this.#isRunning) this.#read();
+  };
+
+  /** What an unfinished listing has read and heard counts no more. */
+  #begin(): void {
+    this.#listing = new Listing(this.#ledger, this.#isRecursive);
     this.#isRunning = false;
     this.#run++;
-    if (state !== 'connected') return;
-    // what an unfinished one has read and heard may be of another connection
-    this.#listing = new Listing(this.#ledger, this.#isRecursive);
-    this.#proceed();
-  };
+  }
 
   /** Goes on with whatever is not under way. */
   #proceed(): void {
@@ -104,15 +126,18 @@ export class PersistentFollower implements WayToFollow {
     if (this.#watch === 'none') {
       this.#setWatch();
       // what was read before the watch is in place says nothing
-      this.#listing = new Listing(this.#ledger, this.#isRecursive);
-      this.#isRunning = false;
+      this.#begin();
     }
     if (this.#listing !== null && !this.#isRunning) this.#list();
   }
 
   #giveUp(): void {
     this.#halt();
-    this.#sink.onUnsupported();
+    this.#sink.onUnsupported(this.#since);
+  }
+
+  #interrupt(): void {
+    if (this.#isFirst) this.#since ??= this.#seenZxid;
   }
 
   #setWatch(): void {
@@ -125,12 +150,14 @@ export class PersistentFollower implements WayToFollow {
       }
       if (error === null) {
         this.#watch = 'set';
+        this.#seenZxid = this.#host.lastZxid;
         return;
       }
       this.#watch = 'none';
       if (error.code === ErrorCode.unimplemented) {
         this.#giveUp();
       } else if (isPassing(error)) {
+        this.#interrupt();
         this.#tryLater();
       } else {
         this.#halt();
@@ -144,6 +171,7 @@ export class PersistentFollower implements WayToFollow {
     if (event.type === 'gap') {
       // the watch was dropped: the session had come to a server that does not know it
       this.#watch = 'none';
+      this.#interrupt();
       this.#tryLater();
       return;
     }
@@ -215,9 +243,10 @@ export class PersistentFollower implements WayToFollow {
     const listing = this.#listing;
     this.#listing = null;
     this.#isRunning = false;
-    const isFirst = this.#isFirst;
+    const since = this.#since;
+    const told = this.#isFirst ? (since === null ? 'nothing' : { since }) : 'differences';
     this.#isFirst = false;
-    listing?.finish(isFirst);
+    listing?.finish(told);
     this.#sink.onReady();
   }
 

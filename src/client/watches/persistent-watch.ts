@@ -5,6 +5,7 @@
  * then differences are told, and no gaps.
  */
 import { ErrorCode, type ZkError } from '../../protocol/errors.js';
+import { whenAborted } from '../abort-group.js';
 import type {
   ClientState,
   WatchEvent,
@@ -28,14 +29,14 @@ export function addPersistentWatch(
 ): Promise<WatchRegistration> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const onAbort = (): void => {
+    const onAbort = (reason: unknown): void => {
       void watch.remove();
-      // whatever it was aborted with
-      reject(signal?.reason as Error);
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason
+      reject(reason);
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const offAbort = signal === undefined ? null : whenAborted(signal, onAbort);
     const watch: PersistentWatch = new PersistentWatch(host, path, recursive, watcher, (error) => {
-      signal?.removeEventListener('abort', onAbort);
+      offAbort?.();
       if (error === null) resolve(watch);
       else reject(error);
     });
@@ -127,9 +128,13 @@ class PersistentWatch implements WatchRegistration {
   };
 
   #follow(): void {
-    const ledger = new Ledger(this.#path, (event) => this.#tell(event));
-    const options = { isRecursive: this.#isRecursive, isInitialTold: false, isFirst: true };
-    this.#place = new RearmedFollower(this.#host, ledger, options, {
+    const ledger = new Ledger(this.#path, (event) => {
+      // who waits until the watch is in place reads after it
+      if (event.type !== 'gap' || this.#isReady) this.#tell(event);
+    });
+    const options = { isRecursive: this.#isRecursive, isInitialTold: false };
+    const beginning = { ...options, isFirst: true, since: null };
+    this.#place = new RearmedFollower(this.#host, ledger, beginning, {
       onReady: () => this.#ready(null),
     });
   }

@@ -3,11 +3,15 @@
  * data and one on its children; each event that spends one is answered by reading again, and what the
  * reading shows to be different is told. Several changes of one znode between two readings are told
  * as one. Nothing is missed over a reconnect: one-shot watches are made up for by the server.
+ *
+ * The first reading of a subtree takes a while. Who reads the beginning himself may have seen in it
+ * what is gone when its turn comes, and is told that there is a gap.
  */
 import type { Timer } from '../../ports/clock.js';
 import { ErrorCode, type ZkError } from '../../protocol/errors.js';
 import { join, parentOf } from '../../protocol/paths.js';
 import type { ClientState, Stat, WatchEvent } from '../types.js';
+import { FirstReading } from './first-reading.js';
 import type { FollowOptions, WayToFollow } from './follower.js';
 import {
   hasChangedChildren,
@@ -28,6 +32,8 @@ export interface RearmedSink {
 export interface RearmedOptions extends FollowOptions {
   /** False: the ledger holds what another way has told before. */
   readonly isFirst: boolean;
+  /** Of another way that was cut off in its beginning: see there. */
+  readonly since: bigint | null;
 }
 
 /** Znodes that are being read at a time. */
@@ -49,6 +55,10 @@ export class RearmedFollower implements WayToFollow {
   readonly #watched = new Set<string>();
   /** What is newer than this is told; what was there before is where the telling begins. */
   #silentUntil: bigint | null;
+  /** What whoever reads for himself has seen at the least. */
+  readonly #seenZxid: bigint;
+  /** Null: all has been read, or he is told everything. */
+  #firstReading: FirstReading | null = null;
   #isReady: boolean;
   #retry: Timer | null = null;
   #isStopped = false;
@@ -56,7 +66,7 @@ export class RearmedFollower implements WayToFollow {
   constructor(
     host: WatchHost,
     ledger: Ledger,
-    { isRecursive, isInitialTold, isFirst }: RearmedOptions,
+    { isRecursive, isInitialTold, isFirst, since }: RearmedOptions,
     sink: RearmedSink,
   ) {
     this.#host = host;
@@ -65,6 +75,9 @@ export class RearmedFollower implements WayToFollow {
     this.#sink = sink;
     this.#isReady = !isFirst;
     this.#silentUntil = isFirst && !isInitialTold ? null : 0n;
+    this.#seenZxid = host.lastZxid;
+    if (isFirst && !isInitialTold) this.#firstReading = new FirstReading(isRecursive);
+    if (since !== null) this.#begunBefore(since);
     this.#unsubscribe = host.on('state', this.#onState);
     host.keepWatcher(this.#onEvent);
     this.#readAll();
@@ -141,9 +154,12 @@ export class RearmedFollower implements WayToFollow {
       }
       if (error !== null) {
         failure = error;
+        // who reads for himself may have done so before what is read here from now on
+        if (this.#silentUntil === null) this.#begunBefore(this.#seenZxid);
         return;
       }
       this.#silentUntil ??= this.#host.lastZxid;
+      this.#firstReading?.onRead(path, stat, this.#silentUntil);
       wasThere = stat !== null;
       this.#onStat(path, stat);
     });
@@ -157,7 +173,10 @@ export class RearmedFollower implements WayToFollow {
         if (!wasThere) this.#want(path);
         // its children may have changed between the two: that is before the watch on them
         const isTold = this.#onStat(path, stat);
-        if (isTold && this.#isRecursive) this.#onChildren(path, children);
+        if (isTold && this.#isRecursive) {
+          if (stat !== null) this.#firstReading?.onListed(path, stat, this.#silentUntil ?? 0n);
+          this.#onChildren(path, children);
+        }
       }
       // without a znode there are no children: the first answer has said so, or an event will
       if (error?.code !== ErrorCode.noNode) failure ??= error;
@@ -180,7 +199,21 @@ export class RearmedFollower implements WayToFollow {
     this.#readDue();
     if (this.#isReady || this.#reading.size > 0 || this.#due.size > 0) return;
     this.#isReady = true;
+    const isUnsure = this.#firstReading?.isUnsure === true;
+    this.#firstReading = null;
+    if (isUnsure) this.#ledger.gap();
     this.#sink.onReady();
+  }
+
+  /** What is newer than this is news; 0n: it is not known what is. */
+  #begunBefore(zxid: bigint): void {
+    if (this.#firstReading === null) return;
+    if (zxid === 0n) {
+      this.#firstReading.isUnsure = true;
+    } else {
+      this.#silentUntil = zxid;
+      this.#firstReading.name(this.#ledger.root, zxid);
+    }
   }
 
   #onForbidden(path: string): void {
@@ -264,7 +297,9 @@ export class RearmedFollower implements WayToFollow {
       if (!listed.has(child)) this.#ledger.deleted(child, undefined);
     }
     for (const child of listed) {
-      if (!this.#ledger.has(child)) this.#want(child);
+      if (this.#ledger.has(child)) continue;
+      this.#firstReading?.name(child, this.#host.lastZxid);
+      this.#want(child);
     }
   }
 

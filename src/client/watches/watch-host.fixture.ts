@@ -102,6 +102,7 @@ export class FakeHost implements WatchHost {
   readonly tree: FakeTree;
   readonly book = new WatchBook((watcher, event) => watcher(event));
   state: ClientState = 'connected';
+  connectionCount = 1;
   /** There is a connection; in doubt it is there, and the state is 'suspended'. */
   #isAttached = true;
   /** Whether the server knows persistent watches, and whether the client has heard that it does not. */
@@ -156,12 +157,29 @@ export class FakeHost implements WatchHost {
         }
         const zxid = this.tree.zxid;
         return () => {
-          if (zxid > this.lastZxid) this.lastZxid = zxid;
+          this.#note(zxid);
           const code = stat === null ? ErrorCode.noNode : ErrorCode.ok;
           if (watcher !== null) this.book.addByRead(op, code, path, watcher);
           if (stat === null && op === 'getChildren') {
             answer(new ZkError(ErrorCode.noNode, path), null, []);
           } else answer(null, stat, op === 'exists' ? [] : children);
+        };
+      },
+    });
+  }
+
+  /** What somebody else of the same client reads: everything at one moment, in its turn. */
+  snapshot(answer: (error: ZkError | null, nodes: ReadonlyMap<string, Stat>) => void): void {
+    this.#calls.push({
+      fail: (error) => {
+        answer(error, new Map());
+      },
+      serve: () => {
+        const nodes = new Map([...this.tree.nodes].map(([path, node]) => [path, { ...node }]));
+        const { zxid } = this.tree;
+        return () => {
+          this.#note(zxid);
+          answer(null, nodes);
         };
       },
     });
@@ -179,12 +197,19 @@ export class FakeHost implements WatchHost {
         if (this.isOld) {
           return () => {
             this.hasPersistentWatches = false;
+            // what was sent behind it is lost; what the answer brings about is not sent any more
+            const sent = this.#calls.splice(0);
             answer(new ZkError(ErrorCode.unimplemented, path));
+            const unsent = this.#calls.splice(0);
+            this.#calls = sent;
             this.drop();
+            this.#calls.unshift(...unsent);
           };
         }
         (isRecursive ? this.#recursive : this.#persistent).add(path);
+        const { zxid } = this.tree;
         return () => {
+          this.#note(zxid);
           this.book.add(isRecursive ? 'recursive' : 'persistent', path, watcher);
           answer(null);
         };
@@ -286,6 +311,7 @@ export class FakeHost implements WatchHost {
       this.#setOneShots(request.relativeZxid, request);
     }
     this.#isAttached = true;
+    this.connectionCount++;
     this.#setState('connected');
   }
 
@@ -347,6 +373,11 @@ export class FakeHost implements WatchHost {
 
   #send(type: number, path: string, zxid: bigint): void {
     this.#wire.push({ read: () => this.book.dispatch(type, path, zxid), lost: null });
+  }
+
+  /** An answer has told it. */
+  #note(zxid: bigint): void {
+    if (zxid > this.lastZxid) this.lastZxid = zxid;
   }
 
   #setState(state: ClientState): void {

@@ -21,6 +21,8 @@ export type Answer = (
 
 export interface WatchHost {
   readonly state: ClientState;
+  /** How many connections there have been: another number, another connection. */
+  readonly connectionCount: number;
   /** False once a server has said that it does not know persistent watches. */
   readonly hasPersistentWatches: boolean;
   /** The newest that any answer has told, the one being decoded included. */

@@ -8,6 +8,7 @@
  * are those that a slow reader lets pile up.
  */
 import { ErrorCode, ZkError } from '../../protocol/errors.js';
+import { whenAborted } from '../abort-group.js';
 import type { ClientState, StreamOptions, WatchEvent } from '../types.js';
 import { EventBuffer } from './event-buffer.js';
 import { Follower } from './follower.js';
@@ -28,7 +29,7 @@ export class WatchStream implements AsyncIterableIterator<WatchEvent, undefined>
   readonly #waiters: Waiter[] = [];
   readonly #follower: Follower;
   readonly #unsubscribe: () => void;
-  readonly #signal: AbortSignal | undefined;
+  #offAbort: (() => void) | null = null;
   /** Null: more may come. Events before a failure are taken first. */
   #end: { readonly error: unknown } | 'done' | null = null;
 
@@ -39,7 +40,6 @@ export class WatchStream implements AsyncIterableIterator<WatchEvent, undefined>
   constructor(host: WatchHost, path: string, options: StreamOptions = {}) {
     const { recursive = false, initial = false, signal, bufferedMax = BUFFERED_MAX } = options;
     this.#buffer = new EventBuffer(bufferedMax);
-    this.#signal = signal;
     this.#unsubscribe = host.on('state', this.#onState);
     const following = { isRecursive: recursive, isInitialTold: initial };
     this.#follower = new Follower(host, path, following, {
@@ -47,8 +47,8 @@ export class WatchStream implements AsyncIterableIterator<WatchEvent, undefined>
       onReady: () => options.onListed?.(),
       onFailed: (error) => this.#finish({ error }),
     });
-    if (signal?.aborted === true) this.#onAbort();
-    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal?.aborted === true) this.#onAbort(signal.reason);
+    else if (signal !== undefined) this.#offAbort = whenAborted(signal, this.#onAbort);
     if (host.state === 'closed') this.#onState('closed', 'closed');
   }
 
@@ -89,9 +89,9 @@ export class WatchStream implements AsyncIterableIterator<WatchEvent, undefined>
     else waiter.resolve({ done: false, value });
   };
 
-  readonly #onAbort = (): void => {
+  readonly #onAbort = (reason: unknown): void => {
     this.#buffer.clear();
-    this.#finish({ error: this.#signal?.reason });
+    this.#finish({ error: reason });
   };
 
   readonly #onState = (state: ClientState, previous: ClientState): void => {
@@ -104,7 +104,8 @@ export class WatchStream implements AsyncIterableIterator<WatchEvent, undefined>
     if (this.#end !== null) return;
     this.#end = end;
     this.#unsubscribe();
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#offAbort?.();
+    this.#offAbort = null;
     // not waited for: without a connection it would be waited for as long as there is none, and
     // what the server still sends for this watch is dropped
     this.#follower.stop().catch(() => undefined);

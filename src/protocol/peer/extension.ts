@@ -19,10 +19,15 @@ import type { Writer } from '../writer.js';
 export const Capability = {
   /** Since 0.1: understands HANDOVER, the end of an epoch that names the next leader. */
   handOver: 1 << 0,
+  /**
+   * Since 0.1: the blocks of `protocol/continuation.ts` stand behind REVALIDATE, the question's behind
+   * the session's timeout and the answer's behind its verdict.
+   */
+  continuation: 1 << 1,
 } as const;
 
 /** All that this release has. */
-export const ownCapabilities: number = Capability.handOver;
+export const ownCapabilities: number = Capability.handOver | Capability.continuation;
 
 export interface PeerExtension {
   readonly capabilities: number;

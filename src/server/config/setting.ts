@@ -5,6 +5,8 @@
  * wrong limit that is not applied is worse than a server that says so and stops, so here every
  * unreadable value is a problem.
  */
+import { isAddressExpression } from '../../protocol/ip-address.js';
+
 type Reading<T> =
   | { readonly ok: true; readonly value: T; readonly warning?: string }
   | { readonly ok: false; readonly reason: string };
@@ -176,6 +178,23 @@ export function wordSet(key: string, known: readonly string[]): Setting<Readonly
       return { ok: true, value: new Set(words.filter((word) => word !== '')) };
     },
     write: (words) => [...words].join(', '),
+  };
+}
+
+/** Addresses, each maybe with a number of leading bits (10.0.0.0/8), separated by commas. */
+export function addressList(key: string): Setting<readonly string[]> {
+  return {
+    key,
+    initial: [],
+    onlyPropertyInApache: false,
+    read(list) {
+      const items = list.split(',').map((item) => item.trim());
+      const expressions = items.filter((item) => item !== '');
+      const odd = expressions.find((item) => !isAddressExpression(item));
+      if (odd === undefined) return { ok: true, value: expressions };
+      return { ok: false, reason: `'${odd}' is no address and no network like 10.0.0.0/8` };
+    },
+    write: (expressions) => expressions.join(','),
   };
 }
 

@@ -7,6 +7,7 @@
  */
 import { fourLetterWords } from '../commands/four-letter-words.js';
 import {
+  addressList,
   choice,
   flag,
   fraction,
@@ -67,6 +68,8 @@ export const settings = {
   sslHandshakesMax: integer('netty.server.outstandingHandshake.limit', -1),
   /** DIGEST-MD5 is not allowed. Not set, it is allowed here; Apache's clients refuse it unless `false`. */
   fipsMode: flag('fips-mode', false),
+  /** Proxies whose PROXY headers tell where their clients are; none: nobody's. Zabra's own. */
+  proxyProtocolTrustedSenders: addressList('proxyProtocol.trustedSenders'),
 
   tickTimeMs: integer('tickTime', 3000, { min: 1 }),
   /** Resolved: 2 ticks unless set. */
@@ -153,6 +156,12 @@ export const settings = {
   autopilotDeadMs: long('autopilot.deadMs', 0, { min: 0 }),
   /** Committed transactions kept in memory. */
   commitLogCount: integer('commitLogCount', 500, { raisedTo: 500 }),
+  /** What is remembered of recent writes, for sessions that go on here; 0: nothing. Zabra's own. */
+  recentHistoryBytes: long('recentHistory.sizeInKb', 4096 * kibi, {
+    min: 0,
+    max: 1_048_576,
+    factor: kibi,
+  }),
   /** Logs larger than this part of the snapshot are not sent instead of it. */
   snapshotSizeFactor: fraction('snapshotSizeFactor', 0.33),
   snapshotCompression: choice('snapshot.compression.method', '', ['', 'gz', 'snappy'] as const),

@@ -10,6 +10,7 @@ import type { Session } from '../../session/session.js';
 import { isWellFormed } from '../../txn/well-formed.js';
 import type { CommittedRange } from '../../zab/ready.js';
 import { intAt, longAt, type Applier } from '../applier.js';
+import type { Verdict } from '../attach.js';
 import type { PendingWrite } from '../pending.js';
 import { Replica } from '../replica.js';
 import { readOutcome } from './outcome.js';
@@ -17,7 +18,10 @@ import { readOutcome } from './outcome.js';
 /** The way to the leader. */
 export interface Forwarder {
   forward(request: Replica['request']): void;
-  revalidate(session: bigint, timeoutMs: number): void;
+  /** `shown`: the generation that the client shows, or 0n. */
+  revalidate(session: bigint, timeoutMs: number, shown: bigint): void;
+  /** The leader tells of generations. */
+  readonly grantsContinuation: boolean;
 }
 
 interface SyncWait {
@@ -31,7 +35,7 @@ export class ForwardingReplica extends Replica {
   readonly #reader = new Reader();
   readonly #waiting = new Map<bigint, PendingWrite[]>();
   readonly #syncs: SyncWait[] = [];
-  readonly #revalidations = new Map<bigint, ((isValid: boolean) => void)[]>();
+  readonly #revalidations = new Map<bigint, ((verdict: Verdict) => void)[]>();
   #touched = new Set<Session>();
   #count = 0;
   #whenIdle: (() => void) | null = null;
@@ -93,18 +97,27 @@ export class ForwardingReplica extends Replica {
     return touched;
   }
 
-  override revalidate(session: bigint, timeoutMs: number, done: (isValid: boolean) => void): void {
+  override get grantsContinuation(): boolean {
+    return this.#forwarder.grantsContinuation;
+  }
+
+  override revalidate(
+    session: bigint,
+    timeoutMs: number,
+    shown: bigint,
+    done: (verdict: Verdict) => void,
+  ): void {
     const waiting = this.#revalidations.get(session);
     if (waiting === undefined) this.#revalidations.set(session, [done]);
     else waiting.push(done);
-    this.#forwarder.revalidate(session, timeoutMs);
+    this.#forwarder.revalidate(session, timeoutMs, shown);
   }
 
-  onRevalidated(session: bigint, isValid: boolean): void {
+  onRevalidated(session: bigint, verdict: Verdict): void {
     const waiting = this.#revalidations.get(session);
     const done = waiting?.shift();
     if (waiting?.length === 0) this.#revalidations.delete(session);
-    done?.(isValid);
+    done?.(verdict);
   }
 
   override idle(): Promise<void> {

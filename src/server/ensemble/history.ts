@@ -17,6 +17,7 @@ import type { OwnHistory } from '../../zab/election-options.js';
 import type { Persist, Ready } from '../../zab/ready.js';
 import type { Applier } from '../applier.js';
 import type { ServerConfig } from '../config/config.js';
+import { RecentHistory } from '../recent/recent-history.js';
 import { applierOf, openStorage } from '../server-state.js';
 import type { ServerWorld } from '../server-world.js';
 import type { Server } from '../server.js';
@@ -44,7 +45,8 @@ export async function recoverHistory(
   sid: number,
 ): Promise<Recovered> {
   const { clock } = world;
-  const storage = openStorage(config, world);
+  const recent = new RecentHistory(config.recentHistoryBytes);
+  const storage = openStorage(config, world, recent);
   try {
     const startMs = clock.monotonicMs();
     const { tree, sessions, lastZxid, replayed, isInitialized, snapshotZxid } =
@@ -52,7 +54,7 @@ export async function recoverHistory(
     const tookMs = clock.monotonicMs() - startMs;
     const epochs = storage.openEpochFiles();
     await epochs.recover(lastZxid);
-    const applier = applierOf(config, world, sid, tree, sessions);
+    const applier = applierOf(config, world, sid, tree, sessions, recent);
     const lastSnapshot =
       snapshotZxid === null ? null : { zxid: snapshotZxid, timeMs: clock.wallMs() };
     const isBeginning = isInitialized && !epochs.hasHistory;
@@ -178,6 +180,7 @@ export class History {
       if (session.isEstablished) living.set(session.id, session.timeoutMs);
     }
     this.#replace(tree, living);
+    this.#applier.recent.settle();
     return this.#applier;
   }
 
@@ -203,6 +206,7 @@ export class History {
   }
 
   #replace(tree: Tree, sessions: ReadonlyMap<bigint, number>): void {
-    this.#applier = applierOf(this.#config(), this.#world, this.#sid, tree, sessions);
+    const { recent } = this.#applier;
+    this.#applier = applierOf(this.#config(), this.#world, this.#sid, tree, sessions, recent);
   }
 }

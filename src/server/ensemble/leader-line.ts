@@ -5,6 +5,7 @@
  */
 import { present } from '../../base/assert.js';
 import type { Socket, SocketHandler } from '../../ports/network.js';
+import { Capability, hasCapability } from '../../protocol/peer/extension.js';
 import type { Id } from '../../protocol/records/data.js';
 import type { LinkId } from '../../zab/messages.js';
 import { observerPlaces, type Place } from './observer-places.js';
@@ -98,6 +99,11 @@ export class LeaderLine {
     }
   }
 
+  /** Whoever is at the other end says of sessions also which of their clients has them. */
+  get tellsGenerations(): boolean {
+    return hasCapability(this.#link?.extension ?? null, Capability.continuation);
+  }
+
   /** What a client wants done, whom those identities were proven of. */
   forward(request: packets.ForwardedRequest, authIds: readonly Readonly<Id>[]): void {
     const link = this.#link;
@@ -107,10 +113,11 @@ export class LeaderLine {
   }
 
   /** A client has come with this session: is it alive? */
-  revalidate(session: bigint, timeoutMs: number): void {
+  revalidate(session: bigint, timeoutMs: number, shown: bigint): void {
     const link = this.#link;
     if (link === null) return;
-    packets.writeRevalidate(link.begin(), session, timeoutMs);
+    const told = this.tellsGenerations ? shown : null;
+    packets.writeRevalidate(link.begin(), session, timeoutMs, told);
     this.#flushSoon();
   }
 

@@ -305,7 +305,7 @@ export class Leading implements Role, LinkEvents {
         break;
       case PacketType.revalidate:
         this.#leader.onHeard(link.id, nowMs);
-        this.#requests.revalidate(link, bytes, dataStart, dataEnd, nowMs);
+        this.#requests.revalidate(link, packet, nowMs);
         break;
       case PacketType.request:
         this.#leader.onHeard(link.id, nowMs);

@@ -11,6 +11,7 @@ import { serverOfSession } from '../../session/session-id.js';
 import { Session } from '../../session/session.js';
 import { NOBODY, type AclId, type Caller } from '../../txn/authorize.js';
 import type { LinkId } from '../../zab/messages.js';
+import type { Verdict } from '../attach.js';
 import { PendingWrite } from '../pending.js';
 import type { ProposingReplica } from '../proposing-replica.js';
 import * as packets from './packets.js';
@@ -48,14 +49,25 @@ export class LearnerRequests {
     }
   }
 
-  revalidate(link: QuorumLink, bytes: Uint8Array, start: number, end: number, nowMs: number): void {
-    if (start < 0 || end - start < 12) return;
-    const id = new Reader().reset(bytes, start, end).readLong();
+  /** A session's client has come over that server. */
+  revalidate(link: QuorumLink, packet: PacketView, nowMs: number): void {
+    const asked = packets.readRevalidate(packet);
+    if (asked === null) return;
+    const verdict = this.#verdictOf(asked, link.id, nowMs);
+    packets.writeRevalidated(this.#parts.begin(link), asked.session, verdict);
+  }
+
+  #verdictOf({ session: id, shown }: packets.Revalidate, over: LinkId, nowMs: number): Verdict {
     const { sessions } = this.#around.applier();
     const session = sessions.get(id);
-    const isValid = session !== undefined && sessions.touch(session, nowMs);
-    if (isValid) session.moveTo(link.id);
-    packets.writeRevalidated(this.#parts.begin(link), id, isValid);
+    if (session === undefined || session.isClosing) return { kind: 'invalid' };
+    const replica = this.#parts.replica();
+    const attached = replica?.attach(session, shown ?? 0n) ?? null;
+    // its time is not extended: nobody but itself may keep a client's session alive
+    if (replica !== null && attached === null) return { kind: 'superseded' };
+    if (!sessions.touch(session, nowMs)) return { kind: 'invalid' };
+    session.moveTo(over);
+    return { kind: 'valid', attached: shown === null ? null : attached };
   }
 
   onRequest(link: QuorumLink, packet: PacketView, nowMs: number): void {

@@ -250,7 +250,7 @@ export class Learning implements Role, LinkEvents {
         break;
       case PacketType.revalidate:
         learner.onHeard(nowMs);
-        this.#onRevalidated(bytes, dataStart, dataEnd);
+        this.#onRevalidated(packet);
         break;
       case PacketType.sync: {
         learner.onHeard(nowMs);
@@ -313,11 +313,9 @@ export class Learning implements Role, LinkEvents {
     this.#snap = { receiver, zxid };
   }
 
-  #onRevalidated(bytes: Uint8Array, start: number, end: number): void {
-    if (start < 0 || end - start < 9) return;
-    const reader = new Reader().reset(bytes, start, end);
-    const session = reader.readLong();
-    this.#replica?.onRevalidated(session, reader.readBool());
+  #onRevalidated(packet: PacketView): void {
+    const answer = packets.readRevalidated(packet);
+    if (answer !== null) this.#replica?.onRevalidated(answer.session, answer.verdict);
   }
 
   // ------------------------------------------------------------------ what the role says
@@ -376,9 +374,10 @@ export class Learning implements Role, LinkEvents {
         forward: (request) => {
           this.#line.forward(request, request.caller.authIds);
         },
-        revalidate: (session, timeoutMs) => {
-          this.#line.revalidate(session, timeoutMs);
+        revalidate: (session, timeoutMs, shown) => {
+          this.#line.revalidate(session, timeoutMs, shown);
         },
+        grantsContinuation: this.#line.tellsGenerations,
       });
       return this.#replica;
     });

@@ -247,8 +247,10 @@ export class ObserverMaster implements LinkEvents {
     if (dataStart < 0 || dataEnd - dataStart < 12) return;
     const reader = new Reader().reset(bytes, dataStart, dataEnd);
     const id = reader.readLong();
-    this.#parts.replica.revalidate(id, reader.readInt(), (isValid) => {
-      packets.writeRevalidated(link.begin(), id, isValid);
+    // an observer hears nothing of generations from here: its client gets a new one
+    this.#parts.replica.revalidate(id, reader.readInt(), 0n, ({ kind }) => {
+      const verdict = kind === 'valid' ? { kind, attached: null } : { kind };
+      packets.writeRevalidated(link.begin(), id, verdict);
       link.flush();
     });
   }

@@ -1,5 +1,12 @@
 /** Messages of a role as packets of the quorum channel, byte for byte as Apache's servers send them. */
 import {
+  AttachStatus,
+  readAttachRequest,
+  readAttachResponse,
+  writeAttachRequest,
+  writeAttachResponse,
+} from '../../protocol/continuation.js';
+import {
   readExtension,
   writeExtension,
   type PeerExtension,
@@ -15,6 +22,7 @@ import type { Id } from '../../protocol/records/data.js';
 import type { TxnBatch } from '../../protocol/txn-batch.js';
 import { Writer } from '../../protocol/writer.js';
 import type { Session } from '../../session/session.js';
+import type { Verdict } from '../attach.js';
 import type { Succession } from '../../zab/succession.js';
 
 /** Of the protocol between servers; the same since 3.4. */
@@ -170,18 +178,62 @@ export function writePong(
   writePacketWithData(out, PacketType.ping, high, low, scratch.bytes, 0, scratch.pos);
 }
 
-export function writeRevalidate(out: Writer, session: bigint, timeoutMs: number): void {
+/** `shown`: the generation that the client shows, or 0n; null to a leader that knows of none. */
+export function writeRevalidate(
+  out: Writer,
+  session: bigint,
+  timeoutMs: number,
+  shown: bigint | null,
+): void {
   scratch.reset();
   scratch.writeLong(session);
   scratch.writeInt(timeoutMs);
+  if (shown !== null) writeAttachRequest(scratch, { capabilities: 0, generation: shown });
   writePacketWithData(out, PacketType.revalidate, NONE, NONE, scratch.bytes, 0, scratch.pos);
 }
 
-export function writeRevalidated(out: Writer, session: bigint, isValid: boolean): void {
+export interface Revalidate {
+  readonly session: bigint;
+  readonly timeoutMs: number;
+  readonly shown: bigint | null;
+}
+
+/** Null: too short to be one. */
+export function readRevalidate(packet: PacketView): Revalidate | null {
+  const { bytes, dataStart, dataEnd } = packet;
+  if (dataStart < 0 || dataEnd - dataStart < 12) return null;
+  const reader = new Reader().reset(bytes, dataStart, dataEnd);
+  const [session, timeoutMs] = [reader.readLong(), reader.readInt()];
+  return { session, timeoutMs, shown: readAttachRequest(reader)?.generation ?? null };
+}
+
+/** Of a valid session: how it was taken up is only told to a learner that has shown something. */
+export function writeRevalidated(out: Writer, session: bigint, verdict: Verdict): void {
   scratch.reset();
   scratch.writeLong(session);
-  scratch.writeBool(isValid);
+  scratch.writeBool(verdict.kind === 'valid');
+  if (verdict.kind === 'superseded') {
+    const status = AttachStatus.superseded;
+    writeAttachResponse(scratch, { capabilities: 0, status, generation: 0n, zxid: 0n });
+  } else if (verdict.kind === 'valid' && verdict.attached !== null) {
+    writeAttachResponse(scratch, { capabilities: 0, status: AttachStatus.ok, ...verdict.attached });
+  }
   writePacketWithData(out, PacketType.revalidate, NONE, NONE, scratch.bytes, 0, scratch.pos);
+}
+
+/** Null: too short to be one. */
+export function readRevalidated(
+  packet: PacketView,
+): { readonly session: bigint; readonly verdict: Verdict } | null {
+  const { bytes, dataStart, dataEnd } = packet;
+  if (dataStart < 0 || dataEnd - dataStart < 9) return null;
+  const reader = new Reader().reset(bytes, dataStart, dataEnd);
+  const session = reader.readLong();
+  const isValid = reader.readBool();
+  const attached = readAttachResponse(reader);
+  if (isValid) return { session, verdict: { kind: 'valid', attached } };
+  const isLate = attached?.status === AttachStatus.superseded;
+  return { session, verdict: { kind: isLate ? 'superseded' : 'invalid' } };
 }
 
 export interface ForwardedRequest {

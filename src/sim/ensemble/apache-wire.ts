@@ -10,11 +10,15 @@ import {
   writePacketWithData,
   type PacketView,
 } from '../../protocol/peer/quorum-packet.js';
+import { FrameDecoder } from '../../protocol/frame.js';
+import { Reader } from '../../protocol/reader.js';
+import { ConnectRequest } from '../../protocol/records.js';
 import { Writer } from '../../protocol/writer.js';
 import { LEARNER_INFO_BYTES } from '../../server/ensemble/packets.js';
 import { ForwardingSocket } from '../forwarding.js';
 import type { ApacheFlaw } from './apache-peer.js';
-import { observerMasterPort, quorumPort } from './parameters.js';
+import { balancerAt } from './balancer-parameters.js';
+import { clientPort, observerMasterPort, quorumPort } from './parameters.js';
 import { QuorumStream } from './quorum-stream.js';
 
 export function apacheNetwork(inner: Network, flaws: readonly ApacheFlaw[]): Network {
@@ -22,7 +26,9 @@ export function apacheNetwork(inner: Network, flaws: readonly ApacheFlaw[]): Net
     listen: (options, accept) =>
       inner.listen(options, (socket) => {
         const handler = accept(socket);
-        return isQuorumPort(options.port) ? trimming(handler, socket) : handler;
+        if (isQuorumPort(options.port)) return trimming(handler, socket);
+        const isBalancers = balancerAt(socket.remoteAddress) > 0 && options.port === clientPort;
+        return isBalancers ? new PlainHandshake(handler) : handler;
       }),
     connect: (options, accept) => {
       if (!isQuorumPort(options.port)) return inner.connect(options, accept);
@@ -39,6 +45,50 @@ export function apacheNetwork(inner: Network, flaws: readonly ApacheFlaw[]): Net
 
 function isQuorumPort(port: number): boolean {
   return port === quorumPort || port === observerMasterPort;
+}
+
+/** What a balancer says behind the fields of its connect request a server of that make passes over. */
+class PlainHandshake implements SocketHandler {
+  readonly #inner: SocketHandler;
+  readonly #decoder = new FrameDecoder(1 << 20);
+  #isOver = false;
+
+  constructor(inner: SocketHandler) {
+    this.#inner = inner;
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#isOver) {
+      this.#inner.onData(bytes, start, end);
+      return;
+    }
+    // a four-letter word is no length
+    if (!this.#decoder.hasPartial && bytes[start] !== 0) {
+      this.#isOver = true;
+      this.#inner.onData(bytes, start, end);
+      return;
+    }
+    const out = new Writer();
+    this.#decoder.push(bytes, start, end, (frame, from, to) => {
+      this.#isOver = true;
+      out.writeInt(0);
+      ConnectRequest.write(out, ConnectRequest.read(new Reader().reset(frame, from, to)));
+      out.patchInt(0, out.pos - 4);
+      return false;
+    });
+    if (out.pos === 0) return;
+    const rest = this.#decoder.consumed;
+    out.writeBytes(bytes, rest, end);
+    this.#inner.onData(out.bytes, 0, out.pos);
+  }
+
+  onDrain(): void {
+    this.#inner.onDrain();
+  }
+
+  onClose(error: Error | null): void {
+    this.#inner.onClose(error);
+  }
 }
 
 /** A leader of that make reads the fields that it knows. */

@@ -6,6 +6,7 @@ import { drawClient, drawConfig, drawLink, goodLink, type DiskManners } from '..
 import type { LinkQuality } from '../pipe.js';
 import type { ProcessPace } from '../process.js';
 import { apacheFlaws, type ApacheConduct } from './apache-peer.js';
+import type { BalancerParameters } from './balancer-parameters.js';
 
 /** Mean times between faults of a kind, for the ensemble as a whole; Infinity: never. */
 export const faultNames = [
@@ -76,6 +77,8 @@ export interface EnsembleParameters {
   readonly strangers: ReadonlyMap<number, ApacheConduct>;
   /** Of them, those that do. */
   readonly apache: ReadonlyMap<number, ApacheConduct>;
+  /** Clients come by these; null: each to the servers themselves. */
+  readonly balancers: BalancerParameters | null;
 }
 
 /** Parts the dice of `harried` from those of everything else. */
@@ -151,7 +154,8 @@ export function drawEnsemble(
   const apache = new Map<number, ApacheConduct>();
   const isPair = voterCount === 2 && reconfigMs === Infinity && strangers.size === 0;
   const oracle = isPair && random.chance(0.7) ? drawOracle(random) : null;
-  return reconfigurable({ ...drawn, ...furniture, ...autopilot, oracle, strangers, apache });
+  const after = { oracle, strangers, apache, balancers: null };
+  return reconfigurable({ ...drawn, ...furniture, ...autopilot, ...after });
 }
 
 function drawOracle(random: SeededRandom): OracleManners {

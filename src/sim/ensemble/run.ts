@@ -6,15 +6,15 @@
  */
 import { SeededRandom } from '../../base/random.js';
 import type { LogFields } from '../../ports/logger.js';
-import { formatZxid } from '../../protocol/zxid.js';
 import { configText } from '../../server/ensemble/config-text.js';
 import { StartError } from '../../storage/start-error.js';
 import type { Tree } from '../../tree/tree.js';
 import type { RoleName } from '../../zab/ready.js';
 import { advance } from '../advance.js';
-import { checkHistory, type Recovery } from '../checker.js';
+import type { Recovery } from '../checker.js';
 import type { SimClient } from '../client.js';
 import { Timeline } from '../clock.js';
+import { wrongFate } from '../fate-check.js';
 import { History, type Violation } from '../history.js';
 import { SimNetwork } from '../network.js';
 import { goodLink } from '../parameters.js';
@@ -25,10 +25,13 @@ import { Trace } from '../trace.js';
 import { AutopilotWatch } from './autopilot-watch.js';
 import { Debts } from './apache-peer.js';
 import { makeClients } from './clients.js';
+import { balanced } from './balancer-parameters.js';
 import { Chronicle } from './chronicle.js';
 import type { DurableHistory } from './durable-history.js';
 import { EpochWatch } from './epoch-watch.js';
 import { EnsembleFaults } from './faults.js';
+import { Front } from './front.js';
+import { judge } from './judgement.js';
 import { asDrawn, drawEnsemble, hostOf, sidAt, type EnsembleParameters } from './parameters.js';
 import { Operator } from './operator.js';
 import {
@@ -50,6 +53,8 @@ import { unsettled } from './unsettled.js';
 export interface EnsembleRunOptions {
   readonly seed: number;
   readonly sabotage?: EnsembleSabotage;
+  /** Clients come by balancers. */
+  readonly hasBalancers?: boolean;
   readonly sink?: (line: string) => void;
   /** Played in place of what the seed would let go wrong. */
   readonly script?: Script;
@@ -85,6 +90,8 @@ class EnsembleRun {
   readonly #faults: EnsembleFaults;
   readonly #stage: Stage;
   readonly #clients: SimClient[];
+  readonly #front: Front | null;
+  readonly #taps: ServerTap[] = [];
   readonly #operator: Operator | null;
   readonly #oracle: SimOracle | null;
   readonly #autopilotWatch: AutopilotWatch;
@@ -105,7 +112,8 @@ class EnsembleRun {
     const drawn = drawEnsemble(options.seed, this.#fork());
     // mutants have seeds of their own, from before all of that was drawn
     const { sabotage } = options;
-    const parameters = sabotage === undefined ? asDrawn(drawn) : (sabotage.tune?.(drawn) ?? drawn);
+    const whole = options.hasBalancers === true ? balanced(asDrawn(drawn)) : asDrawn(drawn);
+    const parameters = sabotage === undefined ? whole : (sabotage.tune?.(drawn) ?? drawn);
     this.#parameters = parameters;
     const fail = (invariant: string, message: string): void => {
       this.#fail(invariant, message);
@@ -143,26 +151,22 @@ class EnsembleRun {
       members: () => this.#members,
       isPrecious: (sid) => this.#oracle?.isPrecious(sid) === true,
     });
+    const [timeline, trace, history] = [this.#timeline, this.#trace, this.#history];
+    const isRelayed = parameters.balancers !== null;
+    const shared = { timeline, trace, history, network: this.#network, fail, isRelayed };
     this.#stage = new Stage({
-      timeline: this.#timeline,
-      network: this.#network,
-      faults: this.#faults,
+      ...{ timeline, network: this.#network, faults: this.#faults, guestWorld: shared, fail },
       chronicle: this.#chronicle,
       members: () => this.#members,
       oracle: () => this.#oracle,
-      fail,
+      front: () => this.#front,
     });
-    this.#clients = makeClients(parameters, () => this.#fork(), {
-      timeline: this.#timeline,
-      network: this.#network,
-      history: this.#history,
-      trace: this.#trace,
-      fail,
-    });
+    this.#front = this.#makeFront(fail);
+    this.#clients = makeClients(parameters, () => this.#fork(), shared, this.#front);
     this.#operator = this.#makeOperator(fail);
     this.#oracle = this.#makeOracle();
-    const [timeline, config] = [this.#timeline, parameters.configs[0]!];
-    this.#autopilotWatch = new AutopilotWatch({ timeline, config, fail, servers: this.#members });
+    const [config, servers] = [parameters.configs[0]!, this.#members];
+    this.#autopilotWatch = new AutopilotWatch({ timeline, config, fail, servers });
   }
 
   async run(): Promise<RunResult> {
@@ -182,6 +186,7 @@ class EnsembleRun {
         this.#faults.start(member);
       });
     }
+    this.#front?.start();
     for (const client of this.#clients) client.start();
     const { script } = this.#options;
     if (script !== undefined) await this.#perform(script);
@@ -213,6 +218,7 @@ class EnsembleRun {
     const sid = index + 1;
     const own = (): DurableHistory => member.history;
     const witness = witnessOf(this.#chronicle, this.#hasLocalSessions, own);
+    this.#taps.push(new ServerTap(this.#timeline, witness, fail));
     const member = new SimMember({
       sid,
       address: hostOf(sid),
@@ -220,7 +226,7 @@ class EnsembleRun {
       random: this.#fork(),
       network: this.#network,
       trace: this.#trace,
-      clientTap: clientsOnly(new ServerTap(this.#timeline, witness, fail)),
+      clientTap: clientsOnly(this.#taps[index]!),
       peerTap: this.#peerTap,
       config,
       pace,
@@ -265,10 +271,17 @@ class EnsembleRun {
     const { reconfigMs: meanMs, configs } = this.#parameters;
     if (meanMs === Infinity) return null;
     const [timeline, trace, random] = [this.#timeline, this.#trace, this.#fork()];
-    const members = configs[0]!.ensemble;
-    return new Operator({
-      ...{ timeline, trace, random, meanMs, members, fail },
-      servers: () => this.#members,
+    const own = { timeline, trace, random, meanMs, members: configs[0]!.ensemble, fail };
+    return new Operator({ ...own, servers: () => this.#members });
+  }
+
+  #makeFront(fail: (invariant: string, message: string) => void): Front | null {
+    const { balancers: own } = this.#parameters;
+    if (own === null) return null;
+    return new Front({
+      ...{ own, fail, wallMs: WALL_MS, taps: this.#taps, parameters: this.#parameters },
+      ...{ timeline: this.#timeline, network: this.#network, chronicle: this.#chronicle },
+      ...{ trace: this.#trace, faults: this.#faults, members: () => this.#members },
     });
   }
 
@@ -300,6 +313,7 @@ class EnsembleRun {
     this.#isCalm = true;
     this.#stage.cues.clear();
     this.#faults.stop();
+    this.#front?.calmDown();
     this.#oracle?.stop();
     this.#operator?.restore();
     for (const link of [...this.#network.links()]) this.#network.reset(link);
@@ -331,6 +345,7 @@ class EnsembleRun {
   async #end(): Promise<void> {
     this.#compareTrees();
     const { configs } = this.#parameters;
+    if (!(await this.#stopFront())) return;
     let down = 0;
     for (const member of this.#members) {
       member.retire();
@@ -356,41 +371,34 @@ class EnsembleRun {
     this.#judge();
   }
 
+  async #stopFront(): Promise<boolean> {
+    if (this.#front === null) return true;
+    if (await this.#advance(this.#timeline.nowMs + 10_000, this.#front.stop(), 1)) return true;
+    this.#fail('S24', 'a balancer does not stop');
+    return false;
+  }
+
   #judge(): void {
-    const config = this.#parameters.configs[0]!;
-    const { floor } = this.#history;
-    if (floor > this.#chronicle.durableZxid) {
-      this.#fail('S23', `${formatZxid(floor)} was shown, the history does not reach so far`);
-    }
-    checkHistory({
-      history: this.#history,
-      txns: this.#chronicle.txns,
-      base: 0n,
-      positionOf: (zxid) => this.#chronicle.positionOf(zxid),
-      mayLag: true,
+    judge({
+      ...{ parameters: this.#parameters, chronicle: this.#chronicle, history: this.#history },
+      ...{ recoveries: this.#states, announced: this.#announced },
       hasLocalSessions: this.#hasLocalSessions,
-      options: {
-        skipAcl: config.skipAcl,
-        extendedTypes: config.extendedTypesEnabled,
-        configText: configText(config.ensemble),
-        isReconfigured: this.#operator !== null,
-      },
-      recoveries: this.#states,
-      announced: this.#announced,
-      minTimeoutMs: config.minSessionTimeoutMs,
-      maxTimeoutMs: config.maxSessionTimeoutMs,
+      isReconfigured: this.#operator !== null,
       fail: (invariant, message) => {
         this.#fail(invariant, message);
       },
     });
   }
 
-  /** All servers hold the same (S21). */
+  /** All servers hold the same (S21), and tell nothing wrong of it (S26). */
   #compareTrees(): void {
     const differing = differingDigest(this.#members);
     if (differing !== null) this.#fail('S21', differing);
     const difference = differingState(this.#members, (state) => this.#states.push(state));
     if (difference !== null) this.#fail('S21', difference);
+    const servers = this.#members.map(({ member }) => member?.server ?? null);
+    const wrong = wrongFate(servers, this.#chronicle.txns, this.#history);
+    if (wrong !== null) this.#fail('S26', wrong);
   }
 
   // ------------------------------------------------------------------ time
@@ -475,6 +483,7 @@ class EnsembleRun {
       probes: 0,
       hits: new Map([
         ...this.#faults.hits,
+        ...(this.#front?.hits ?? []),
         ['epochs', this.#chronicle.epochs],
         ['shown without a quorum', this.#history.readOnlyCount],
         ['configurations', this.#operator?.changes ?? 0],

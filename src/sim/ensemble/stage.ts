@@ -7,12 +7,15 @@ import type { LogFields } from '../../ports/logger.js';
 import type { ReconfigRequest } from '../../protocol/records.js';
 import { counterOf } from '../../protocol/zxid.js';
 import type { Timeline } from '../clock.js';
+import type { LoggedTxn } from '../log-witness.js';
 import { SimDisk, type DiskCall, type DiskFault } from '../disk.js';
 import type { SimNetwork } from '../network.js';
 import type { KillKind } from '../sim-server.js';
 import type { Chronicle } from './chronicle.js';
 import { Cues, type Moment } from './cues.js';
 import type { EnsembleFaults } from './faults.js';
+import type { Front } from './front.js';
+import { Guest, type GuestWorld } from './guest.js';
 import { snapshotAlone } from '../scratch.js';
 import { nothing, submit } from './operator.js';
 import { hostOf } from './parameters.js';
@@ -38,6 +41,8 @@ interface StageParts {
   readonly chronicle: Chronicle;
   members(): readonly SimMember[];
   oracle(): SimOracle | null;
+  front(): Front | null;
+  readonly guestWorld: GuestWorld;
   readonly fail: (invariant: string, message: string) => void;
 }
 
@@ -57,6 +62,25 @@ export class Stage {
   constructor(parts: StageParts) {
     this.#parts = parts;
     this.reader = new Reader(parts);
+  }
+
+  /** A client that comes by a balancer, with a session that lives for so long. */
+  guest(timeoutMs: number): Guest {
+    return new Guest(this.#parts.guestWorld, timeoutMs);
+  }
+
+  get front(): Front {
+    const front = this.#parts.front();
+    if (front === null) throw new RangeError('there are no balancers');
+    return front;
+  }
+
+  /** Committed transactions of a session, those that failed left out. */
+  txnsOf(session: bigint, type: number): readonly LoggedTxn[] {
+    const { txns } = this.#parts.chronicle;
+    return txns.filter(({ payload: { header } }) => {
+      return header.clientId === session && header.type === type;
+    });
   }
 
   get members(): readonly SimMember[] {

@@ -5,15 +5,18 @@
 import {
   ConnectionLossError,
   isRetryable,
+  NodeExistsError,
+  NoNodeError,
   OutcomeUnknownError,
   SessionExpiredError,
 } from '../../client/errors.js';
-import type { ZkClient } from '../../client/types.js';
 import { Contender, readLine } from '../../recipes/contenders.js';
-import { NotHeldError, type LossReason } from '../../recipes/errors.js';
+import { MultiHold } from '../../recipes/multi-lock.js';
 import { acrossSessions, pause } from '../../recipes/patience.js';
+import { deaf, lying, replacing } from './lies.js';
 import { queueMutants } from './queue-mutants.js';
 import type { RecipeSabotage } from './run.js';
+import { valueMutants } from './value-mutants.js';
 
 export interface RecipeMutant {
   readonly name: string;
@@ -22,31 +25,6 @@ export interface RecipeMutant {
   /** One that kills it. */
   readonly seed: number;
   make(): RecipeSabotage;
-}
-
-/** A client of which some methods are others. */
-function lying(
-  lies: (zk: ZkClient, own: ReadonlySet<string>) => Partial<ZkClient>,
-): RecipeSabotage {
-  return {
-    wrapClient: (zk) => {
-      const created = new Set<string>();
-      const create: ZkClient['create'] = async (path, data, options) => {
-        const made = await zk.create(path, data, options);
-        created.add(made.path);
-        return made;
-      };
-      const own: Partial<ZkClient> = { create, ...lies(zk, created) };
-      return new Proxy(zk, {
-        get(target, name) {
-          const value: unknown = Reflect.get(name in own ? own : target, name, target);
-          return typeof value === 'function' && !(name in own)
-            ? (value as (...args: unknown[]) => unknown).bind(target)
-            : value;
-        },
-      });
-    },
-  };
 }
 
 /** What a listing right after `sync` shows is what the recipe would have found again: nothing. */
@@ -68,43 +46,6 @@ function forgetful(): RecipeSabotage {
   });
 }
 
-/** Holds are never told that they are lost for one of these reasons. */
-function deaf(...reasons: readonly LossReason[]): RecipeSabotage {
-  return {
-    patch: () => {
-      const { prototype } = AbortController;
-      const abort = Object.getOwnPropertyDescriptor(prototype, 'abort')?.value as (
-        this: AbortController,
-        reason?: unknown,
-      ) => void;
-      prototype.abort = function (this: AbortController, reason?: unknown): void {
-        const isUnheard = reason instanceof NotHeldError && reasons.includes(reason.reason);
-        if (!isUnheard) abort.call(this, reason);
-      };
-      return () => {
-        prototype.abort = abort;
-      };
-    },
-  };
-}
-
-/** A part of every contender is another. */
-function contending(part: Partial<Pick<Contender, 'untilTurn' | 'leave'>>): RecipeSabotage {
-  return {
-    patch: () => {
-      const { prototype } = Contender;
-      const before = Object.getOwnPropertyDescriptors(prototype);
-      Object.assign(prototype, part);
-      return () => {
-        for (const name of Object.keys(part)) {
-          const descriptor = before[name as keyof typeof before];
-          if (descriptor !== undefined) Object.defineProperty(prototype, name, descriptor);
-        }
-      };
-    },
-  };
-}
-
 export const recipeMutants: readonly RecipeMutant[] = [
   {
     name: 'does not look for what a lost create has made',
@@ -117,7 +58,7 @@ export const recipeMutants: readonly RecipeMutant[] = [
     recipe: 'lock',
     seed: 1,
     make: () =>
-      contending({
+      replacing(Contender.prototype, {
         async untilTurn(this: Contender, _blocker, signal) {
           const { client, entry } = this;
           const [first] = await readLine(client, entry, signal);
@@ -232,12 +173,77 @@ export const recipeMutants: readonly RecipeMutant[] = [
         this: Contender,
       ) => Promise<void>;
       let count = 0;
-      return contending({
+      return replacing(Contender.prototype, {
         leave(this: Contender): Promise<void> {
           return ++count % 5 === 0 ? Promise.resolve() : leave.call(this);
         },
       });
     },
   },
+  {
+    name: 'gives back only the first of its locks',
+    recipe: 'multi-lock',
+    seed: 1,
+    make: () =>
+      replacing(MultiHold.prototype, {
+        async release(this: MultiHold) {
+          await this.holds[0]?.release();
+        },
+      }),
+  },
+  {
+    name: 'holds on when one of its locks is lost',
+    recipe: 'multi-lock',
+    seed: 6,
+    make: () => deaf('suspended', 'session', 'deleted'),
+  },
+  {
+    name: 'does not join again in a new session',
+    recipe: 'group-membership',
+    seed: 6,
+    make: () =>
+      lying((zk) => {
+        const joined = new Map<string, bigint>();
+        return {
+          create: async (path, data, options) => {
+            const sessionId = joined.get(path) ?? zk.sessionId;
+            joined.set(path, sessionId);
+            if (sessionId === zk.sessionId) return await zk.create(path, data, options);
+            throw new NodeExistsError(path);
+          },
+        };
+      }),
+  },
+  {
+    name: 'takes the end of its session for the end of the barrier',
+    recipe: 'barrier',
+    seed: 6,
+    make: () =>
+      lying((zk) => {
+        let sessionId = 0n;
+        return {
+          getData: async (path, options) => {
+            const isNew = sessionId !== 0n && sessionId !== zk.sessionId;
+            ({ sessionId } = zk);
+            if (isNew) throw new NoNodeError(path);
+            return await zk.getData(path, options);
+          },
+        };
+      }),
+  },
+  {
+    name: 'enters when one is still missing',
+    recipe: 'double-barrier',
+    seed: 7,
+    make: () =>
+      lying((zk) => ({
+        getChildren: async (path, options) => {
+          const read = await zk.getChildren(path, options);
+          const isRead = path === '/double' && read.children.length > 0;
+          return isRead ? { ...read, children: [...read.children, 'nobody'] } : read;
+        },
+      })),
+  },
   ...queueMutants,
+  ...valueMutants,
 ];

@@ -1,25 +1,8 @@
-/** Bugs put back into queues and caches (see mutants.ts). */
+/** Bugs put back into queues (see mutants.ts). */
 import { NodeExistsError } from '../../client/errors.js';
-import type { WatchEvent, ZkClient } from '../../client/types.js';
+import { delayNames, priorityNames } from '../../recipes/entry-names.js';
+import { lying, replacing } from './lies.js';
 import type { RecipeMutant } from './mutants.js';
-import type { RecipeSabotage } from './run.js';
-
-/** A client of which some methods are others. */
-function lying(lies: (zk: ZkClient) => Partial<ZkClient>): RecipeSabotage {
-  return {
-    wrapClient: (zk) => {
-      const own = lies(zk);
-      return new Proxy(zk, {
-        get(target, name) {
-          const value: unknown = Reflect.get(name in own ? own : target, name, target);
-          return typeof value === 'function' && !(name in own)
-            ? (value as (...args: unknown[]) => unknown).bind(target)
-            : value;
-        },
-      });
-    },
-  };
-}
 
 export const queueMutants: readonly RecipeMutant[] = [
   {
@@ -57,28 +40,26 @@ export const queueMutants: readonly RecipeMutant[] = [
       })),
   },
   {
-    name: 'does not hear of every deletion',
-    recipe: 'caches',
-    seed: 2,
-    make: () =>
-      lying((zk) => ({
-        watch: (path, options) => {
-          const events = zk.watch(path, options);
-          let deleted = 0;
-          const next = async (): Promise<IteratorResult<WatchEvent, undefined>> => {
-            for (;;) {
-              const event = await events.next();
-              if (event.done === true || event.value.type !== 'deleted') return event;
-              if (++deleted % 3 !== 0) return event;
-            }
-          };
-          return {
-            next,
-            [Symbol.asyncIterator]() {
-              return this;
-            },
-          };
+    name: 'puts without the priority',
+    recipe: 'priority-queue',
+    seed: 1,
+    make: () => {
+      const names = { ...priorityNames };
+      return replacing(priorityNames, { prefix: () => names.prefix(0) });
+    },
+  },
+  {
+    name: 'gives out what is not due yet',
+    recipe: 'delay-queue',
+    seed: 1,
+    make: () => {
+      const names = { ...delayNames };
+      return replacing(delayNames, {
+        parse: (name) => {
+          const entry = names.parse(name);
+          return entry === null ? null : { ...entry, rank: entry.rank - 100 };
         },
-      })),
+      });
+    },
   },
 ];

@@ -16,11 +16,14 @@ import type { RunResult } from '../run.js';
 import { Trace } from '../trace.js';
 import { Actor, type Life } from './actor.js';
 import type { RecipeCase, RecipeTrial } from './case.js';
+import { barrierCase, doubleBarrierCase } from './cases/barriers.js';
 import { discoveryCase } from './cases/discovery.js';
-import { counterCase, doubleBarrierCase, membershipCase, partitionerCase } from './cases/groups.js';
+import { counterCase, membershipCase, partitionerCase } from './cases/groups.js';
 import { electionCase, latchCase, leaseCase } from './cases/leaders.js';
 import { lockCase, multiLockCase, readWriteCase, semaphoreCase } from './cases/locks.js';
 import { lockingQueueCase, queueCase } from './cases/queues.js';
+import { delayQueueCase, priorityQueueCase } from './cases/ranked-queues.js';
+import { ttlNodeCase } from './cases/ttl-nodes.js';
 import { cacheCase, configCase, persistentNodeCase, sharedValueCase } from './cases/values.js';
 import { Court } from './court.js';
 import { drawRecipeFaults, RecipeFaults } from './faults.js';
@@ -37,12 +40,16 @@ export const recipeCases: readonly RecipeCase[] = [
   counterCase,
   membershipCase,
   partitionerCase,
+  barrierCase,
   doubleBarrierCase,
   queueCase,
+  priorityQueueCase,
+  delayQueueCase,
   lockingQueueCase,
   sharedValueCase,
   cacheCase,
   persistentNodeCase,
+  ttlNodeCase,
   configCase,
   discoveryCase,
 ];

@@ -161,6 +161,7 @@ export function configsOf(count: number, tickTimeMs: number): ServerConfig[] {
       preAllocBytes: 0,
       maxClientCnxns: 0,
       containerCheckIntervalMs: 5 * tickTimeMs,
+      extendedTypesEnabled: true,
     });
     return { ...config, ensemble: read.config.ensemble, myid: i + 1 };
   });

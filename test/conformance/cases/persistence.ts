@@ -94,12 +94,13 @@ export const persistenceCases = group('persistence', { owns: true }, (test) => {
   }
 
   test('an ephemeral of a session that nobody takes up again goes', async (t) => {
-    const owner = await t.connect({ timeoutMs: 3 * tickMs });
+    // longer than a server needs to come back while others lead
+    const owner = await t.connect({ timeoutMs: 15 * tickMs });
     ok(await owner.create(`${t.path}/e`, { flags: flags.ephemeral }));
     await t.restart('SIGKILL');
     const client = await t.connect();
     ok(await client.exists(`${t.path}/e`), 'right after the start');
-    for (let left = 100; (await client.exists(`${t.path}/e`)).err === 0 && left > 0; left -= 1) {
+    for (let left = 200; (await client.exists(`${t.path}/e`)).err === 0 && left > 0; left -= 1) {
       await sleep(50);
     }
     fails(await client.exists(`${t.path}/e`), 'noNode');

@@ -7,6 +7,7 @@ import { Members, type Kind } from '../../cluster/members.js';
 import { commonDigests, differences, pictureOf } from '../../cluster/picture.js';
 import { body, flags, part, perms } from '../../support/requests.js';
 import { TestClient } from '../../support/test-client.js';
+import { continuations } from './continuations.js';
 import type { Tally } from './tally.js';
 
 const configPath = '/zookeeper/config';
@@ -188,6 +189,7 @@ export async function mix(kinds: readonly Kind[], tally: Tally): Promise<void> {
     tally.check('the leader', await members.leader(), 3);
     await configurations(members, tally);
     await writeThroughEach(members, members.sids, 'first', tally);
+    await continuations(members, tally);
     await outlive(members, [1, 2], 3, tally);
     await writeThroughEach(members, [1, 2], 'second', tally);
     await members.start(3);

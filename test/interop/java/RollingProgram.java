@@ -38,6 +38,7 @@ public final class RollingProgram {
     private static final Queue<String> ephemeralProblems = new ConcurrentLinkedQueue<>();
     private static final Queue<String> otherProblems = new ConcurrentLinkedQueue<>();
     private static final Queue<String> written = new ConcurrentLinkedQueue<>();
+    private static final AtomicInteger suspensions = new AtomicInteger();
     private static final AtomicInteger holders = new AtomicInteger();
     private static final AtomicInteger lockRounds = new AtomicInteger();
     private static final AtomicInteger watchRounds = new AtomicInteger();
@@ -62,6 +63,8 @@ public final class RollingProgram {
         client.getConnectionStateListenable().addListener((which, state) -> {
             if (state == ConnectionState.LOST) {
                 lost.add("a session was lost");
+            } else if (state == ConnectionState.SUSPENDED && isRunning) {
+                suspensions.incrementAndGet();
             }
         });
         client.start();
@@ -237,7 +240,7 @@ public final class RollingProgram {
             }
         });
         Checks.check("there was work: " + lockRounds + " locks, " + watchRounds + " watches, " + ephemeralRounds
-            + " ephemerals, " + written.size() + " writes", () ->
+            + " ephemerals, " + written.size() + " writes, " + suspensions + " times disconnected", () ->
             Checks.that(Math.min(Math.min(lockRounds.get(), watchRounds.get()), Math.min(ephemeralRounds.get(), written.size())) > 50,
                 "hardly any"));
     }

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Members, type Kind } from '../../cluster/members.js';
 import { commonDigests, differences, pictureOf } from '../../cluster/picture.js';
+import { attach, grantedTo } from '../../support/continuing.js';
 import { steadyPort } from '../../support/golden-peer/steady-port.js';
 import { MissingError } from '../../support/machine.js';
 import { requireJava } from '../../support/maven.js';
@@ -91,6 +92,10 @@ class ObserversTrial {
     await watcher.sync('/');
     tally.check('the ephemeral is gone', (await watcher.exists(`${path}/e`)).err, -101);
     await watcher.close();
+    // whoever stands between it and the leader tells nothing of sessions that go on elsewhere
+    const asking = await attach(this.#members.addressOf(sid), null);
+    tally.check('nothing is granted', grantedTo(asking), null);
+    await asking.close();
   }
 
   /** Sessions at observers live by pings that only the follower passes on, and move. */

@@ -17,7 +17,7 @@ HOME = "/rolling-kazoo"
 CLIENTS = 3
 NOTICE_SECONDS = 20
 
-problems = {"session": [], "lock": [], "watch": [], "ephemeral": [], "other": []}
+problems = {"connection": [], "session": [], "lock": [], "watch": [], "ephemeral": [], "other": []}
 rounds = {"lock": 0, "watch": 0, "ephemeral": 0, "write": 0}
 written = []
 holders = []
@@ -43,6 +43,8 @@ def connect():
     def listener(state):
         if state == KazooState.LOST and running:
             problems["session"].append("a session was lost")
+        elif state == KazooState.SUSPENDED and running:
+            problems["connection"].append("a connection was lost")
 
     client.start(timeout=30)
     client.add_listener(listener)
@@ -189,6 +191,7 @@ def report(clients, sessions):
         lost = [path for path in written if path.rsplit("/", 1)[1] not in there]
         check("no acknowledged write is lost", not lost, "%d, the first: %s" % (len(lost), lost[:1]))
     done = ", ".join("%d %ss" % (count, kind) for kind, count in rounds.items())
+    done += ", %d times disconnected" % len(problems["connection"])
     check("there was work: " + done, min(rounds.values()) > 50, "hardly any")
 
 

@@ -15,6 +15,7 @@ import { Tally } from '../ensemble/tally.js';
 import { commands } from './commands.js';
 import { differences } from './differences.js';
 import { checkDumps } from './dumps.js';
+import { checkReadOnly } from './read-only.js';
 import {
   apacheShell,
   transcriptOf,
@@ -59,9 +60,9 @@ function unexplained(command: string, theirs: Printed, ours: Printed): string[] 
 }
 
 async function compare(server: ServerProcess, apache: StartShell, tally: Tally): Promise<void> {
-  const address = `127.0.0.1:${server.port}`;
-  const theirs = await transcriptOf(apache, address, commands);
-  const ours = await transcriptOf(zabraShell, address, commands);
+  const options = ['-waitforconnection', '-server', `127.0.0.1:${server.port}`];
+  const theirs = await transcriptOf(apache, options, commands);
+  const ours = await transcriptOf(zabraShell, options, commands);
   for (const [index, command] of commands.entries()) {
     const nothing = { out: [], err: [] };
     const [their, our] = [theirs.printed[index] ?? nothing, ours.printed[index] ?? nothing];
@@ -112,6 +113,7 @@ async function main(): Promise<number> {
         await server.dispose();
       }
     }
+    await checkReadOnly(apache, tally, unexplained);
     const idle = differences.filter(({ reason }) => !used.has(reason));
     tally.none(
       'differences that are listed and not met',

@@ -68,12 +68,12 @@ const separators = ['printwatches', 'get /separator'];
 
 export async function transcriptOf(
   shell: StartShell,
-  server: string,
+  options: readonly string[],
   commands: readonly string[],
 ): Promise<Transcript> {
   const lines = commands.flatMap((command) => [...separators, command]);
   const input = [...lines, ...separators, 'quit', ''].join('\n');
-  const { out, err, exitCode } = await shell(['-waitforconnection', '-server', server], input);
+  const { out, err, exitCode } = await shell(options, input);
   const plainOut = out.replace(/\[zk: [^\]]*\] /g, '');
   const outParts = plainOut.split(/^printwatches is (?:on|off)\n/m).slice(1);
   const errParts = err.split(/^Node does not exist: \/separator\n/m).slice(1);

@@ -9,6 +9,7 @@ import { runEnsembleSeed } from '../run.js';
 import type { EnsembleSabotage } from '../sim-member.js';
 import { apacheScenarios } from './apache-peers.js';
 import { autopilotScenarios } from './autopilot.js';
+import { balancerScenarios } from './balancers.js';
 import { designScenarios } from './designs.js';
 import { diskScenarios } from './disks.js';
 import { electionScenarios } from './elections.js';
@@ -42,6 +43,7 @@ export const scenarios: readonly Scenario[] = [
   ...readOnlyScenarios,
   ...restoreScenarios,
   ...apacheScenarios,
+  ...balancerScenarios,
 ];
 
 /** What has not come by then is not waited for when a bug was put back in. */

@@ -24,6 +24,7 @@ import { Leader } from '../../../zab/leader.js';
 import { Learner } from '../../../zab/learner.js';
 import { Mandate } from '../../../zab/mandate.js';
 import { ForwardingDisk, ForwardingFile } from '../../forwarding.js';
+import { balancerMutants } from '../balancer-mutants.js';
 import { answering, ensembleMutants, onFiles, replacing, together } from '../mutants.js';
 import { oracleMutants } from '../oracle-mutants.js';
 import { reconfigMutants } from '../reconfig-mutants.js';
@@ -184,6 +185,7 @@ export const scenarioMutants: readonly ScenarioMutant[] = [
   ...reconfigMutants,
   ...oracleMutants,
   ...undecidedMutants,
+  ...balancerMutants,
   {
     name: 'votes leave the epoch out',
     make: () =>

@@ -1,7 +1,9 @@
 /** The ensemble that scenarios are played on: nothing goes wrong in it by itself. */
 import type { ClientTraits } from '../../client.js';
 import { goodLink } from '../../parameters.js';
+import type { LinkQuality } from '../../pipe.js';
 import { SeededRandom } from '../../../base/random.js';
+import { quietBalancers } from '../balancer-parameters.js';
 import {
   advised,
   drawEnsemble,
@@ -41,6 +43,10 @@ export interface Scenario {
   readonly spendMs?: number;
   /** Between two requests of a client. */
   readonly thinkMs?: number;
+  /** By which all clients come; none unless given. */
+  readonly balancers?: number;
+  /** Between them and the servers. */
+  readonly balancerLink?: LinkQuality;
   /** What belongs to the world of the story, and cannot be configured. */
   readonly scenery?: () => EnsembleSabotage;
   /** Bugs that it brings to light (mutants.ts), by name. */
@@ -89,7 +95,7 @@ function plain(traits: ClientTraits, tickMs: number): ClientTraits {
 export function sceneryOf(scenario: Scenario): EnsembleSabotage {
   const { voters = 3, snapCount = 100_000, commitLogCount = 500, autopilotDeadMs } = scenario;
   const { observers = 0, leavers = 0, flushMs = 1, thinkMs = 15 } = scenario;
-  const { isReconfigurable, initLimit } = scenario;
+  const { isReconfigurable, initLimit, balancers = 0, balancerLink = goodLink } = scenario;
   return {
     ...scenario.scenery?.(),
     tune: (drawn) => {
@@ -107,6 +113,7 @@ export function sceneryOf(scenario: Scenario): EnsembleSabotage {
           commitLogCount,
           ensemble: { ...config.ensemble, initLimit: initLimit ?? config.ensemble.initLimit },
           autopurgePurgeIntervalHours: 0,
+          ...(balancers === 0 ? {} : { maxClientCnxns: 0 }),
           txnLogSizeLimitBytes: -1,
         })),
         pace: { wakeMs: 0.02, spendMs: scenario.spendMs ?? 0 },
@@ -123,6 +130,7 @@ export function sceneryOf(scenario: Scenario): EnsembleSabotage {
         clients: traits === undefined ? [] : Array.from({ length: 4 }, () => hurried(traits)),
         leaverCount: leavers,
         walkStep: 1,
+        balancers: balancers === 0 ? null : { ...quietBalancers(balancers), link: balancerLink },
       };
       if (autopilotDeadMs !== undefined) return withAutopilot(played, autopilotDeadMs);
       return isReconfigurable === true ? withAutopilot(played, 0) : equipped(played);

@@ -63,6 +63,7 @@ export const discoveryCase: RecipeCase = {
           await own.unregister();
         }
         const last = await registry.register(spec());
+        for (let i = life.random.between(0, 3); i > 0; i--) await last.update({ weight: draw() });
         weights.set(host, last.instance.weight);
         await lb.start();
 

@@ -1,12 +1,11 @@
-/** Counter, group membership, set partitioner and double barrier: sums, lists, shares and gatherings. */
+/** Counter, group membership and set partitioner: sums, lists and shares. */
 import { OutcomeUnknownError } from '../../../client/errors.js';
 import { Counter } from '../../../recipes/counter.js';
-import { DoubleBarrier } from '../../../recipes/double-barrier.js';
 import { GroupMembership } from '../../../recipes/group-membership.js';
 import { SetPartitioner } from '../../../recipes/set-partitioner.js';
 import { unlessStopped, type RecipeCase } from '../case.js';
 import { isGivenUp } from '../../../recipes/patience.js';
-import { policies, unlessTooLate } from './locks.js';
+import { policies } from './locks.js';
 
 export const counterCase: RecipeCase = {
   name: 'counter',
@@ -121,47 +120,6 @@ export const partitionerCase: RecipeCase = {
       async judge(zk) {
         await court.empty(zk, '/set/party', 3 * sessionTimeoutMs);
         for (const item of items) await court.empty(zk, `/set/locks/${item}`, sessionTimeoutMs);
-      },
-    };
-  },
-};
-
-export const doubleBarrierCase: RecipeCase = {
-  name: 'double-barrier',
-  try: ({ court, actorCount, sessionTimeoutMs }) => {
-    const size = Math.max(1, actorCount - 1);
-    /** Whose processes may have a member inside: from the call of `enter` on, a session longer if killed. */
-    const inside = new Map<string, number>();
-    return {
-      prepare: () => Promise.resolve(),
-      async play(life) {
-        const barrier = new DoubleBarrier(life.zk, '/double', { size });
-        while (!isGivenUp(life.stop)) {
-          inside.set(life.name, Infinity);
-          const timeoutMs = life.random.between(100, 1000);
-          const entering = barrier.enter({ signal: life.stop, timeoutMs }).then(() => true);
-          const isIn = (await unlessTooLate(life, entering)) === true;
-          if (!life.isAlive) return;
-          if (isIn && inside.size < size) {
-            court.fail('R6', `entered with ${inside.size} of ${size}`);
-          }
-          await life.pause(life.random.between(1, 20));
-          if (isIn)
-            await unlessTooLate(
-              life,
-              barrier.leave({ timeoutMs: 500 }).then(() => true),
-            );
-          life.round();
-        }
-      },
-      async judge(zk) {
-        await court.until(zk, 3 * sessionTimeoutMs, async () => {
-          const stat = await zk.exists('/double').catch(() => null);
-          if (stat === null) return '';
-          const { children } = await zk.getChildren('/double').catch(() => ({ children: [] }));
-          const members = children.filter((name) => name !== 'ready');
-          return members.length === 0 ? '' : `left in the double barrier: ${members.join()}`;
-        });
       },
     };
   },

@@ -19,14 +19,14 @@ import { namesIn, type Court } from '../court.js';
 import { policies, unlessTooLate } from './locks.js';
 
 /** What all of them have in common here. */
-interface AnyQueue {
+export interface AnyQueue {
   put(data: string): Promise<void>;
   take(options: WaitOptions): Promise<QueueItem>;
   tryTake(): Promise<QueueItem | null>;
 }
 
 /** Who has put what, and who has got it. */
-class Ledger {
+export class Ledger {
   readonly #court: Court;
   readonly sure = new Set<string>();
   readonly open = new Set<string>();
@@ -59,11 +59,12 @@ class Ledger {
       return;
     }
     this.taken.add(item);
-    const [producer = '', number = ''] = item.split('-');
-    const key = `${taker} ${producer}`;
+    const end = item.lastIndexOf('-');
+    const key = `${taker} ${item.slice(0, end)}`;
+    const number = Number(item.slice(end + 1));
     const last = this.#last.get(key) ?? -1;
-    if (Number(number) < last) this.#court.fail('R7', `${taker} got ${item} after ${last}`);
-    this.#last.set(key, Number(number));
+    if (number < last) this.#court.fail('R7', `${taker} got ${item} after ${last}`);
+    this.#last.set(key, number);
   }
 
   judge(): void {
@@ -74,8 +75,20 @@ class Ledger {
   }
 }
 
+/** What was taken for nobody is in the hands of this object: it comes next. */
+export async function takeLast(
+  life: Life,
+  queue: Pick<AnyQueue, 'tryTake'>,
+  ledger: Ledger,
+  taker: string,
+  mayComeTwice: boolean,
+): Promise<void> {
+  const last = await queue.tryTake();
+  if (life.isAlive && last !== null) ledger.onTaken(taker, last.data.toString(), mayComeTwice);
+}
+
 /** Puts one; what became of it is noted. */
-async function put(
+export async function put(
   life: Life,
   item: string,
   ledger: Pick<Ledger, 'sure' | 'open'>,
@@ -125,11 +138,7 @@ export const queueCase: RecipeCase = {
           await life.pause(life.random.between(5, 80));
           life.round();
         }
-        // what was taken for nobody is in the hands of this object: it comes next
-        const last = await queue.tryTake();
-        if (life.isAlive && last !== null) {
-          ledger.onTaken(name, last.data.toString(), mayComeTwice);
-        }
+        await takeLast(life, queue, ledger, name, mayComeTwice);
       },
       async judge(zk) {
         const queue = open(zk);

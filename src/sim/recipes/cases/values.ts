@@ -57,7 +57,12 @@ const ROOT = '/tree';
 const PLACES = ['a', 'b', 'a/x', 'a/y', 'b/x', 'a/x/p'];
 
 /** Writes, or does not; what is in the way is in the way. */
-async function change(zk: ZkClient, kind: number, path: string, data: string): Promise<void> {
+export async function change(
+  zk: ZkClient,
+  kind: number,
+  path: string,
+  data: string,
+): Promise<void> {
   try {
     if (kind === 0) await zk.delete(path);
     else if (kind === 1) await zk.setData(path, data);

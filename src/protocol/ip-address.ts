@@ -1,11 +1,43 @@
 /**
- * The `ip` scheme: an address, or an address and a number of leading bits (10.0.0.0/8), IPv4 or
- * IPv6. A caller's address matches when its leading bits are the expression's.
+ * Addresses as text and as bytes, and expressions that take many of them: an address, or an address
+ * and a number of leading bits (10.0.0.0/8), IPv4 or IPv6. That is how ACLs of the `ip` scheme name
+ * clients, and how lists of who is trusted do. An address matches when its leading bits are the
+ * expression's.
  */
 
 /** 4 or 16 bytes, or null when the text is no address. */
 export function parseAddress(text: string): Uint8Array | null {
   return text.includes(':') ? parseV6(text) : parseV4(text);
+}
+
+/** 4 or 16 bytes. An IPv4 address that IPv6 has mapped is written as what it is. */
+export function formatAddress(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups: number[] = [];
+  for (let i = 0; i < bytes.length; i += 2)
+    groups.push(((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0));
+  if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
+    return bytes.subarray(12).join('.');
+  }
+  const { start, length } = longestZeros(groups);
+  const text = (from: number, to: number): string =>
+    groups
+      .slice(from, to)
+      .map((group) => group.toString(16))
+      .join(':');
+  // RFC 5952: the first of the longest runs of zeros is left out, unless it is a single group
+  if (length < 2) return text(0, groups.length);
+  return `${text(0, start)}::${text(start + length, groups.length)}`;
+}
+
+function longestZeros(groups: readonly number[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 };
+  for (let start = 0; start < groups.length; start++) {
+    let length = 0;
+    while (groups[start + length] === 0) length++;
+    if (length > best.length) best = { start, length };
+  }
+  return best;
 }
 
 export function isAddressExpression(expression: string): boolean {
