@@ -5,7 +5,7 @@
  */
 import { ErrorCode } from '../protocol/errors.js';
 import { AddWatchMode, EventType } from '../protocol/events.js';
-import { OpCode } from '../protocol/opcodes.js';
+import { isClientWrite, OpCode } from '../protocol/opcodes.js';
 import { MalformedError, Reader } from '../protocol/reader.js';
 import { RequestFlag } from './in-flight.js';
 import { int32At } from './request-facts.js';
@@ -23,17 +23,7 @@ function classify(flags: number, ops: readonly number[]): void {
   for (const op of ops) flagsByOp[op] = flags;
 }
 
-classify(RequestFlag.write, [
-  OpCode.create,
-  OpCode.create2,
-  OpCode.createContainer,
-  OpCode.createTTL,
-  OpCode.delete,
-  OpCode.setData,
-  OpCode.setACL,
-  OpCode.multi,
-  OpCode.reconfig,
-]);
+for (let op = 0; op < OPS; op++) if (isClientWrite(op)) flagsByOp[op] = RequestFlag.write;
 classify(WATCHABLE, [OpCode.getData, OpCode.exists, OpCode.getChildren, OpCode.getChildren2]);
 classify(RequestFlag.special, [
   OpCode.ping,

@@ -2,7 +2,7 @@
  * What a request is about, read from its bytes where they lie: for guards and metrics, which must not
  * make every request pay for what few need.
  */
-import { OpCode } from '../protocol/opcodes.js';
+import { isClientWrite, OpCode } from '../protocol/opcodes.js';
 import { decodeUtf8 } from '../protocol/utf8.js';
 
 /** xid and operation. */
@@ -40,24 +40,9 @@ export function pathOfRequest(
   }
 }
 
-/** The operation becomes a transaction: it may not be sent twice. */
+/** The operation becomes a transaction, or would if it were a client's to ask for. */
 export function isWriteOp(op: number): boolean {
-  switch (op) {
-    case OpCode.create:
-    case OpCode.create2:
-    case OpCode.createContainer:
-    case OpCode.createTTL:
-    case OpCode.delete:
-    case OpCode.setData:
-    case OpCode.setACL:
-    case OpCode.multi:
-    case OpCode.reconfig:
-    case OpCode.closeSession:
-    case OpCode.deleteContainer:
-      return true;
-    default:
-      return false;
-  }
+  return isClientWrite(op) || op === OpCode.deleteContainer;
 }
 
 function stringAt(bytes: Uint8Array, at: number, end: number): string | null {

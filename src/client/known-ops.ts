@@ -4,6 +4,7 @@
  * not sent to it again. Where it says nothing and closes, the operation that was due is suspected, and
  * after the second time held for unknown; but never one that this server has answered before.
  */
+import { ErrorCode, ZkError } from '../protocol/errors.js';
 import { OpCode } from '../protocol/opcodes.js';
 import type { ServerAddress } from './types.js';
 
@@ -19,6 +20,13 @@ const YOUNG: ReadonlySet<number> = new Set([
 
 /** None of them has a lower number; most operations do. */
 const YOUNG_MIN = OpCode.multiRead;
+
+/** Answers that no client makes up by itself. */
+const saidByServers: ReadonlySet<number> = new Set([
+  ErrorCode.noNode,
+  ErrorCode.noAuth,
+  ErrorCode.noWatcher,
+]);
 
 /** In the place of an operation code: kinds of persistent watches, which came later than they. */
 const PERSISTENT_KINDS = -1000;
@@ -48,9 +56,20 @@ export class KnownOps {
     return this.isMissing(PERSISTENT_KINDS);
   }
 
-  /** It is worth telling whether the server at hand answers this one. */
+  /** Nothing has shown yet that the server at hand knows this one. */
   isInQuestion(opCode: number): boolean {
     return opCode >= YOUNG_MIN && YOUNG.has(opCode) && !this.#answered.has(this.#key(opCode));
+  }
+
+  /** A server that answers the call, if only with an error of its own, knows the operation. */
+  learnFrom(opCode: number, answer: Promise<unknown>): void {
+    if (!this.isInQuestion(opCode)) return;
+    const answered = (): void => {
+      this.onAnswered(opCode);
+    };
+    answer.then(answered, (error: unknown) => {
+      if (error instanceof ZkError && saidByServers.has(error.code)) answered();
+    });
   }
 
   /** The server at hand has answered it, with whatever. */

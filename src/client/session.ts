@@ -6,7 +6,7 @@
  * long that it cannot live.
  */
 import type { Socket, SocketHandler } from '../ports/network.js';
-import { ErrorCode, ZkError } from '../protocol/errors.js';
+import { ErrorCode } from '../protocol/errors.js';
 import { opName } from '../protocol/opcodes.js';
 import type { ConnectResponse } from '../protocol/records.js';
 import { SpecialXid } from '../protocol/xid.js';
@@ -55,13 +55,6 @@ export interface SessionSettings {
 
 /** An attempt has at least this long, however many servers share the session's timeout. */
 const ATTEMPT_MS_MIN = 500;
-
-/** Answers that no client makes up by itself. */
-const saidByServers: ReadonlySet<number> = new Set([
-  ErrorCode.noNode,
-  ErrorCode.noAuth,
-  ErrorCode.noWatcher,
-]);
 
 export class Session {
   readonly world: ClientWorld;
@@ -269,21 +262,11 @@ export class Session {
     } else if (this.known.isAnyMissing && this.known.isMissing(request.operation.opCode)) {
       request.fail(new UnimplementedError(request.shownPath));
     } else {
-      if (this.known.isInQuestion(request.operation.opCode)) this.#learnFrom(request);
+      this.known.learnFrom(request.operation.opCode, request.promise);
       this.#calls.add(request, this.#isAttached);
       this.#connection?.wake();
     }
     return request.promise;
-  }
-
-  /** A server that answers it, if only with an error of its own, knows it. */
-  #learnFrom<T>({ operation: { opCode }, promise }: Request<T>): void {
-    const answered = (): void => {
-      this.known.onAnswered(opCode);
-    };
-    promise.then(answered, (error: unknown) => {
-      if (error instanceof ZkError && saidByServers.has(error.code)) answered();
-    });
   }
 
   #callsOwner(): ConstructorParameters<typeof Calls>[2] {

@@ -19,8 +19,8 @@ import {
   type WatchLists,
   type WriteFate,
 } from './continuation.js';
-import { isClientWrite, isRead } from '../server/operations.js';
-import { OpCode } from './opcodes.js';
+import { isRead } from '../server/operations.js';
+import { isClientWrite, OpCode } from './opcodes.js';
 import { MalformedError, Reader } from './reader.js';
 import { ConnectRequest, ConnectResponse } from './records.js';
 import { Writer } from './writer.js';

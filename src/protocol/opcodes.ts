@@ -54,3 +54,22 @@ export function isOpCode(code: number): code is OpCodeValue {
 export function opName(code: number): string {
   return nameOfCode.get(code) ?? `unknown ${code}`;
 }
+
+/** A client's request of this kind becomes a transaction: it must not be executed twice. */
+export function isClientWrite(op: number): boolean {
+  switch (op) {
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL:
+    case OpCode.delete:
+    case OpCode.setData:
+    case OpCode.setACL:
+    case OpCode.multi:
+    case OpCode.reconfig:
+    case OpCode.closeSession:
+      return true;
+    default:
+      return false;
+  }
+}

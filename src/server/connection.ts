@@ -13,7 +13,7 @@
 import type { Socket, SocketHandler } from '../ports/network.js';
 import { ErrorCode } from '../protocol/errors.js';
 import { FrameDecoder } from '../protocol/frame.js';
-import { OpCode } from '../protocol/opcodes.js';
+import { isClientWrite, OpCode } from '../protocol/opcodes.js';
 import { Reader } from '../protocol/reader.js';
 import { SpecialXid } from '../protocol/xid.js';
 import type { Writer } from '../protocol/writer.js';
@@ -28,7 +28,7 @@ import { ConnectionFigures } from './connection-figures.js';
 import { answerContinuation } from './continuation-requests.js';
 import { onConnectRequest } from './handshake.js';
 import { asksForEphemeral } from './local-sessions.js';
-import { isClientWrite, isRead, shortName } from './operations.js';
+import { isRead, shortName } from './operations.js';
 import { Output } from './output.js';
 import { ParkedFrame, PendingWrite, type WriteWaiter } from './pending.js';
 import { answerRead } from './reads.js';

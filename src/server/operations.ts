@@ -1,27 +1,9 @@
 /**
- * Which operations a client may ask for, and by which way they go: writes become transactions, reads
+ * Which operations a client may ask for beside writes (`isClientWrite`), and what they are called: reads
  * are answered from what has been applied. Everything else (notifications, checks outside a multi,
  * the server's own createSession and deleteContainer) is refused.
  */
 import { OpCode } from '../protocol/opcodes.js';
-
-export function isClientWrite(op: number): boolean {
-  switch (op) {
-    case OpCode.create:
-    case OpCode.create2:
-    case OpCode.createContainer:
-    case OpCode.createTTL:
-    case OpCode.delete:
-    case OpCode.setData:
-    case OpCode.setACL:
-    case OpCode.multi:
-    case OpCode.reconfig:
-    case OpCode.closeSession:
-      return true;
-    default:
-      return false;
-  }
-}
 
 export function isRead(op: number): boolean {
   switch (op) {

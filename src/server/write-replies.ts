@@ -9,10 +9,9 @@ import type { Tree } from '../tree/tree.js';
 import { configPath } from '../txn/reconfig.js';
 import type { ClientConnection } from './connection.js';
 import { writeConnectResponse } from './handshake.js';
+import { beginPart, endMulti, endPart, hasPath } from './multi-reply.js';
 import type { PendingWrite } from './pending.js';
-import { writeData, writeMultiHeader, writeStat } from './reads.js';
-
-const STAT_BYTES = 68;
+import { writeData, writeStat } from './reads.js';
 
 export function answerWrite(
   connection: ClientConnection,
@@ -67,37 +66,9 @@ function writeMulti(tree: Tree, pending: PendingWrite, out: Writer): void {
   if (multi === null) return;
   for (let i = 0; i < multi.types.length; i++) {
     const type = multi.types[i] ?? OpCode.error;
-    const path = multi.paths[i] ?? '';
-    switch (type) {
-      case OpCode.create:
-        writeMultiHeader(out, OpCode.create, false, 0);
-        out.writeString(path);
-        break;
-      case OpCode.create2:
-      case OpCode.createContainer:
-      case OpCode.createTTL:
-        writeMultiHeader(out, OpCode.create2, false, 0);
-        out.writeString(path);
-        writePartStat(tree, i, out);
-        break;
-      case OpCode.setData:
-        writeMultiHeader(out, OpCode.setData, false, 0);
-        writePartStat(tree, i, out);
-        break;
-      case OpCode.error: {
-        const error = tree.multiResults[i] ?? ErrorCode.runtimeInconsistency;
-        writeMultiHeader(out, OpCode.error, false, error);
-        out.writeInt(error);
-        break;
-      }
-      default:
-        writeMultiHeader(out, type, false, 0);
-    }
+    beginPart(tree, type, i, out);
+    if (hasPath(type)) out.writeString(multi.paths[i] ?? '');
+    endPart(tree, type, i, out);
   }
-  writeMultiHeader(out, -1, true, -1);
-}
-
-/** The stat that the znode had right after that part, whatever later parts did to it. */
-function writePartStat(tree: Tree, part: number, out: Writer): void {
-  out.writeBytes(tree.multiStats, part * STAT_BYTES, (part + 1) * STAT_BYTES);
+  endMulti(out);
 }

@@ -5,10 +5,9 @@
  */
 import { Fate } from '../protocol/continuation.js';
 import { ErrorCode } from '../protocol/errors.js';
-import { OpCode } from '../protocol/opcodes.js';
+import { isClientWrite, OpCode } from '../protocol/opcodes.js';
 import type { TxnPayload } from '../protocol/records.js';
 import { formatZxid, zxidHigh, zxidLow, zxidOfParts } from '../protocol/zxid.js';
-import { isClientWrite } from '../server/operations.js';
 import type { Server } from '../server/server.js';
 import { sameBytes } from './bytes.js';
 import type { Frame, History } from './history.js';
