@@ -14,7 +14,8 @@
  * greater one has come (`superseded`): who is late cannot take a session from who came after it.
  *
  * *Zxid*: every write of the session's earlier clients has this one or a lower one, every write of this
- * client a greater one. So within one generation a request's number is enough to find its transaction.
+ * client a greater one. So within one generation a request's number is enough to find its transaction:
+ * whoever asks for fates asks since the zxid of the attach that got the generation, or a later one.
  */
 import { MalformedError, type Reader } from './reader.js';
 import type { Writer } from './writer.js';
@@ -25,7 +26,7 @@ export const ContinuationCapability = {
   fate: 1 << 0,
   /** Answers `catchUp`; since 0.1. */
   catchUp: 1 << 1,
-  /** In a response alone: the session is known to the whole ensemble, so it may move. */
+  /** Asked for by whoever wants to know; granted: the session is the whole ensemble's, so it may move. */
   global: 1 << 2,
 } as const;
 

@@ -5,24 +5,20 @@
  */
 import { arcOf, ringOrder, sharesUnder, wider, type Arc } from '../aperture.js';
 import { LoadBand } from '../load-band.js';
-import type { Subset, SubsetChange, SubsetMember, SubsetOptions, SubsetView } from '../subset.js';
+import type { SubsetChange, SubsetMember, SubsetOptions, SubsetView } from '../subset.js';
+import { FollowingSubset } from './following.js';
 
-export class ApertureSubset implements Subset {
+export class ApertureSubset extends FollowingSubset {
   readonly rule = 'deterministic';
   readonly least = 2;
   readonly #band: LoadBand;
   /** Where the arc begins as long as there is no position. */
   readonly #draw: number;
-  #awake: ReadonlyMap<string, number> = new Map();
-  #isStarted = false;
 
   constructor({ lowLoad, highLoad, smoothMs }: SubsetOptions, random: () => number) {
+    super();
     this.#band = new LoadBand({ minAperture: this.least, lowLoad, highLoad, smoothMs });
     this.#draw = random();
-  }
-
-  get awake(): ReadonlyMap<string, number> {
-    return this.#awake;
   }
 
   get nextMs(): number {
@@ -31,40 +27,10 @@ export class ApertureSubset implements Subset {
 
   look({ nowMs, members, fit, pending, position }: SubsetView): readonly SubsetChange[] {
     const ring = ringOrder(members.filter(({ weight }) => weight > 0));
-    const isOther = this.#band.look(pending, this.#awake.size, ring.length, nowMs);
+    const isOther = this.#band.look(pending, this.awake.size, ring.length, nowMs);
     const arc = arcOf(position, ring.length, this.#band.wanted, this.#draw);
     const awake = fitUnder(ring, arc, fit, this.least);
-    const before = this.#awake;
-    const changes: SubsetChange[] = [];
-    for (const id of awake.keys()) {
-      if (before.has(id)) continue;
-      const reason = !this.#isStarted ? 'start' : isOther ? 'load' : 'least';
-      changes.push({ kind: 'wake', id, reason });
-    }
-    for (const id of before.keys()) {
-      if (awake.has(id)) continue;
-      changes.push({ kind: 'sleep', id, reason: fit.has(id) ? 'load' : 'unfit' });
-    }
-    this.#awake = awake;
-    this.#isStarted ||= awake.size > 0;
-    return changes;
-  }
-
-  onWrite(): boolean {
-    return false;
-  }
-
-  takeOver(awake: Iterable<string>): void {
-    this.#awake = new Map([...awake].map((id) => [id, 1]));
-    this.#isStarted = true;
-  }
-
-  wake(): boolean {
-    return false;
-  }
-
-  sleep(): boolean {
-    return false;
+    return this.follow(awake, isOther ? 'load' : 'least', (id) => (fit.has(id) ? 'load' : 'unfit'));
   }
 }
 
