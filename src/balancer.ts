@@ -2,7 +2,7 @@
 export { Balancer, type BalancerSurroundings } from './node/balancer.js';
 export { OptionError, type BalancerOptions } from './balancer/options.js';
 export { ControlError } from './balancer/control-error.js';
-export type { BalancerEventName, BalancerEvents, BalancerListener } from './balancer/events.js';
+export type { BalancerEventName, BalancerEvents, BalancerListener } from './balancer/telling/events.js';
 export type {
   ClientOrigin,
   MaskMode,
@@ -10,11 +10,11 @@ export type {
   MoveReason,
   SessionState,
   SessionView,
-} from './balancer/keeping-types.js';
+} from './balancer/keeping/keeping-types.js';
 export type {
   BalancerStatus,
   ListenerStatus,
   ServerStatus,
   SubsetStatus,
-} from './balancer/status.js';
-export type { BackendKind, BackendSet } from './balancer/backend.js';
+} from './balancer/telling/status.js';
+export type { BackendKind, BackendSet } from './balancer/pool/backend.js';

@@ -1,14 +1,14 @@
 /** A balancer's configuration once it has been read and every default is in place. */
 import type { Network } from '../ports/network.js';
-import type { AccessLog } from './access-log.js';
-import type { BackendPoolOptions } from './backend-options.js';
-import type { ClientClassesOptions } from './classes.js';
-import type { KeepingSettings } from './keeping-types.js';
-import type { GuardOptions } from './limits.js';
-import type { Membership } from './membership.js';
-import type { MetricsOptions } from './metrics.js';
-import type { RebalancingOptions } from './rebalancing.js';
-import type { BalancerWord } from './words.js';
+import type { AccessLog } from './telling/access-log.js';
+import type { BackendPoolOptions } from './pool/backend-options.js';
+import type { ClientClassesOptions } from './guards/classes.js';
+import type { KeepingSettings } from './keeping/keeping-types.js';
+import type { GuardOptions } from './guards/limits.js';
+import type { Membership } from './pool/membership.js';
+import type { MetricsOptions } from './telling/metrics.js';
+import type { RebalancingOptions } from './pool/rebalancing.js';
+import type { BalancerWord } from './telling/words.js';
 
 export interface ListenerSettings {
   /** Plain, encrypted, behind proxies: by whatever way clients come. */

@@ -5,26 +5,30 @@
  * sessions to everybody who wants to know.
  */
 import type { Listener, Socket, SocketHandler } from '../ports/network.js';
-import { AttachTicket } from './attach-ticket.js';
-import type { BackendSet, PooledBackend } from './backend.js';
-import type { BackendPoolHooks } from './backend-options.js';
-import { BackendPool } from './backend-pool.js';
+import { AttachTicket } from './guards/attach-ticket.js';
+import type { BackendSet, PooledBackend } from './pool/backend.js';
+import type { BackendPoolHooks } from './pool/backend-options.js';
+import { BackendPool } from './pool/backend-pool.js';
 import type { BalancerSettings, ListenerSettings } from './balancer-settings.js';
-import { ClientClasses } from './classes.js';
+import { ClientClasses } from './guards/classes.js';
 import { ControlError } from './control-error.js';
 import { DownstreamOrigin, placeOf } from './downstream-origin.js';
-import { BalancerEmitter, type BalancerEventName, type BalancerListener } from './events.js';
+import {
+  BalancerEmitter,
+  type BalancerEventName,
+  type BalancerListener,
+} from './telling/events.js';
 import { FirstBytes, type FirstBytesHost } from './first-bytes.js';
-import { Guards } from './guards.js';
-import type { SessionState, SessionView } from './keeping-types.js';
-import { LossReport } from './loss-report.js';
-import { BalancerMetrics } from './metrics.js';
-import { Rebalancing } from './rebalancing.js';
-import { PrometheusText } from './prometheus.js';
-import { SessionKeeper } from './session-keeper.js';
-import { SessionWatch } from './session-watch.js';
-import { writeStatusMetrics, type BalancerStatus, type ListenerStatus } from './status.js';
-import { answerWord, type BalancerWord } from './words.js';
+import { Guards } from './guards/guards.js';
+import type { SessionState, SessionView } from './keeping/keeping-types.js';
+import { LossReport } from './telling/loss-report.js';
+import { BalancerMetrics } from './telling/metrics.js';
+import { Rebalancing } from './pool/rebalancing.js';
+import { PrometheusText } from './telling/prometheus.js';
+import { SessionKeeper } from './keeping/session-keeper.js';
+import { SessionWatch } from './telling/session-watch.js';
+import { writeStatusMetrics, type BalancerStatus, type ListenerStatus } from './telling/status.js';
+import { answerWord, type BalancerWord } from './telling/words.js';
 import type { BalancerWorld } from './world.js';
 
 export class Balancer {

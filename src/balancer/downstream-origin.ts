@@ -3,8 +3,8 @@ import type { Socket } from '../ports/network.js';
 import { addressMatches } from '../protocol/ip-address.js';
 import type { OriginRule } from './balancer-settings.js';
 import type { Arrival } from './first-bytes.js';
-import type { GuardedConnection } from './guards.js';
-import type { ClientOrigin } from './keeping-types.js';
+import type { GuardedConnection } from './guards/guards.js';
+import type { ClientOrigin } from './keeping/keeping-types.js';
 
 export const classDefault = 'default';
 

@@ -5,9 +5,9 @@
 import type { Clock, Timer } from '../ports/clock.js';
 import type { Socket, SocketHandler } from '../ports/network.js';
 import { fourLetterWordBytes } from '../protocol/limits.js';
-import type { AttachTicket } from './attach-ticket.js';
-import type { GuardedConnection } from './guards.js';
-import { balancerWordOf, type BalancerWord } from './words.js';
+import type { AttachTicket } from './guards/attach-ticket.js';
+import type { GuardedConnection } from './guards/guards.js';
+import { balancerWordOf, type BalancerWord } from './telling/words.js';
 
 /** One for all connections of a listener: each of them costs memory as long as its session. */
 export interface FirstBytesHost {

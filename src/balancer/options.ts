@@ -5,7 +5,7 @@
  */
 import { subsetNames } from '../balance/subset.js';
 import { isAddressExpression } from '../protocol/ip-address.js';
-import { balancerPolicyNames } from './backend-options.js';
+import { balancerPolicyNames } from './pool/backend-options.js';
 import {
   either,
   flag,
@@ -22,9 +22,9 @@ import {
   type OptionProblem,
   type OptionValue,
 } from './option-kinds.js';
-import { opOfName } from './op-names.js';
-import { rolePreferences } from './roles.js';
-import { balancerWords } from './words.js';
+import { opOfName } from './telling/op-names.js';
+import { rolePreferences } from './pool/roles.js';
+import { balancerWords } from './telling/words.js';
 
 const ms = whole(0, 0x7fffffff);
 const bytes = whole(1, 0x7fffffff);

@@ -3,7 +3,7 @@
  * balancer follows every reconfiguration without anybody telling it.
  */
 import type { TlsOptions } from '../client/tls.js';
-import type { ConfigSource } from '../balancer/membership.js';
+import type { ConfigSource } from '../balancer/pool/membership.js';
 import { Client } from './client.js';
 
 const CONFIG_PATH = '/zookeeper/config';

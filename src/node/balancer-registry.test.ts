@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once, EventEmitter } from 'node:events';
 import { test, type TestContext } from 'node:test';
-import type { RegistryView } from '../balancer/registry.js';
+import type { RegistryView } from '../balancer/pool/registry.js';
 import { silentLogger } from '../ports/logger.js';
 import { TestServer } from '../testing/test-server.js';
 import { BalancerRegistry, type BalancerRegistryOptions } from './balancer-registry.js';

@@ -17,7 +17,7 @@ import type { TlsOptions } from '../client/tls.js';
 import type { Acl } from '../client/types.js';
 import { ChildCache } from '../discovery/child-cache.js';
 import { RegisteredNode } from '../discovery/registered-node.js';
-import type { PublishedSubset, Registry, RegistryView } from '../balancer/registry.js';
+import type { PublishedSubset, Registry, RegistryView } from '../balancer/pool/registry.js';
 import type { Logger } from '../ports/logger.js';
 import { Client } from './client.js';
 

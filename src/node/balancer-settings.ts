@@ -3,22 +3,22 @@
  * its default. Throws OptionError for what only this world can know to be wrong.
  */
 import { hostname } from 'node:os';
-import type { AccessLog } from '../balancer/access-log.js';
-import type { BackendPoolOptions } from '../balancer/backend-options.js';
-import { PooledBackend, type BackendAddress } from '../balancer/backend.js';
+import type { AccessLog } from '../balancer/telling/access-log.js';
+import type { BackendPoolOptions } from '../balancer/pool/backend-options.js';
+import { PooledBackend, type BackendAddress } from '../balancer/pool/backend.js';
 import type { BalancerSettings, ListenerSettings } from '../balancer/balancer-settings.js';
 import { DownstreamOrigin } from '../balancer/downstream-origin.js';
-import { keepingDefaults, type KeepingSettings } from '../balancer/keeping-types.js';
+import { keepingDefaults, type KeepingSettings } from '../balancer/keeping/keeping-types.js';
 import {
   ConfigMembership,
   SrvMembership,
   StaticMembership,
   type Membership,
-} from '../balancer/membership.js';
-import { metricsDefaults } from '../balancer/metrics.js';
+} from '../balancer/pool/membership.js';
+import { metricsDefaults } from '../balancer/telling/metrics.js';
 import { OptionError, type ReadOptions } from '../balancer/options.js';
-import { StaticRegistry, type Registry } from '../balancer/registry.js';
-import { balancerWords, openWordsDefault, type BalancerWord } from '../balancer/words.js';
+import { StaticRegistry, type Registry } from '../balancer/pool/registry.js';
+import { balancerWords, openWordsDefault, type BalancerWord } from '../balancer/telling/words.js';
 import type { BalancerWorld } from '../balancer/world.js';
 import { ArgumentError } from '../client/argument-error.js';
 import { parseConnectString, parseServer, printServer } from '../client/connect-string.js';

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { AccessEvent, AccessLog } from '../balancer/access-log.js';
+import type { AccessEvent, AccessLog } from '../balancer/telling/access-log.js';
 import { Balancer as AnyBalancer } from '../balancer/balancer.js';
 import { readOptions, type BalancerOptions, type ReadOptions } from '../balancer/options.js';
 import { silentLogger, type LogFields, type Logger } from '../ports/logger.js';

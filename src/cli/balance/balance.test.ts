@@ -4,7 +4,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
-import { statusWith } from '../../balancer/status.fixture.js';
+import { statusWith } from '../../balancer/telling/status.fixture.js';
 import { Balancer } from '../../node/balancer.js';
 import { Client } from '../../node/client.js';
 import { writeControlFile } from '../../node/control-file.js';

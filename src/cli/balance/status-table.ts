@@ -1,5 +1,5 @@
 /** A balancer's status for people: itself in a few lines, then a table of its servers. */
-import type { BalancerStatus, ServerStatus } from '../../balancer/status.js';
+import type { BalancerStatus, ServerStatus } from '../../balancer/telling/status.js';
 
 const headings = ['server', 'set', 'role', 'sessions', 'lag', 'latency', 'weight', 'zone', 'note'];
 

@@ -3,7 +3,7 @@
  * script that takes a server down.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BalancerStatus } from '../../balancer/status.js';
+import type { BalancerStatus } from '../../balancer/telling/status.js';
 import type { ControlPlace } from '../../node/control-file.js';
 import { numberOf, parseArguments, UsageError, type Arguments } from '../arguments.js';
 import { exitCodes, type Terminal } from '../terminal.js';

@@ -2,11 +2,11 @@
  * Bugs put back into the balancer, and into what servers do for it (see mutants.ts): each breaks one of
  * the rules by which a session may go on elsewhere without its client noticing.
  */
-import { Delivered } from '../../balancer/delivered.js';
-import { InFlight, RequestFlag } from '../../balancer/in-flight.js';
-import { KeptSession } from '../../balancer/kept-session.js';
-import { Recovery } from '../../balancer/recovery.js';
-import { Relocation } from '../../balancer/relocation.js';
+import { Delivered } from '../../balancer/keeping/delivered.js';
+import { InFlight, RequestFlag } from '../../balancer/keeping/in-flight.js';
+import { KeptSession } from '../../balancer/keeping/kept-session.js';
+import { Recovery } from '../../balancer/keeping/recovery.js';
+import { Relocation } from '../../balancer/keeping/relocation.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { RecentHistory } from '../../server/recent/recent-history.js';
 import { Session } from '../../session/session.js';

@@ -6,10 +6,13 @@
 import { SeededRandom } from '../../base/random.js';
 import type { SubsetName, SubsetOptions } from '../../balance/subset.js';
 import { subsetNames } from '../../balance/subset.js';
-import { balancerPolicyNames, type BalancerPolicyName } from '../../balancer/backend-options.js';
-import type { KeepingSettings } from '../../balancer/keeping-types.js';
-import type { RebalancingOptions } from '../../balancer/rebalancing.js';
-import { rolePreferences, type RolePreference } from '../../balancer/roles.js';
+import {
+  balancerPolicyNames,
+  type BalancerPolicyName,
+} from '../../balancer/pool/backend-options.js';
+import type { KeepingSettings } from '../../balancer/keeping/keeping-types.js';
+import type { RebalancingOptions } from '../../balancer/pool/rebalancing.js';
+import { rolePreferences, type RolePreference } from '../../balancer/pool/roles.js';
 import type { ServerConfig } from '../../server/config/config.js';
 import type { ClientTraits } from '../client.js';
 import { drawLink, goodLink } from '../parameters.js';

@@ -3,7 +3,7 @@
  * looked at while they do. In runs without balancers there is none of this.
  */
 import { SeededRandom } from '../../base/random.js';
-import { MemoryCouncil } from '../../balancer/memory-registry.js';
+import { MemoryCouncil } from '../../balancer/pool/memory-registry.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import type { Timeline } from '../clock.js';
 import type { Address, SimNetwork } from '../network.js';

@@ -5,15 +5,15 @@
  */
 import type { SeededRandom } from '../../base/random.js';
 import { Balancer } from '../../balancer/balancer.js';
-import { idOf, type BackendAddress } from '../../balancer/backend.js';
+import { idOf, type BackendAddress } from '../../balancer/pool/backend.js';
 import type { BalancerSettings } from '../../balancer/balancer-settings.js';
 import { ControlError } from '../../balancer/control-error.js';
-import { keepingDefaults } from '../../balancer/keeping-types.js';
-import { StaticMembership } from '../../balancer/membership.js';
-import type { MemoryCouncil, Seat } from '../../balancer/memory-registry.js';
-import { metricsDefaults } from '../../balancer/metrics.js';
-import type { Registry, RegistryView } from '../../balancer/registry.js';
-import { openWordsDefault } from '../../balancer/words.js';
+import { keepingDefaults } from '../../balancer/keeping/keeping-types.js';
+import { StaticMembership } from '../../balancer/pool/membership.js';
+import type { MemoryCouncil, Seat } from '../../balancer/pool/memory-registry.js';
+import { metricsDefaults } from '../../balancer/telling/metrics.js';
+import type { Registry, RegistryView } from '../../balancer/pool/registry.js';
+import { openWordsDefault } from '../../balancer/telling/words.js';
 import type { LogFields, Logger } from '../../ports/logger.js';
 import type { Network } from '../../ports/network.js';
 import type { Timeline } from '../clock.js';
