@@ -18,7 +18,7 @@ import type { LearnerLink } from './learner-link.js';
 import type { LinkId } from './messages.js';
 import type { Outbox } from './outbox.js';
 import type { Quorum } from './quorum.js';
-import { SyncBarriers } from './sync-barriers.js';
+import { SyncBarriers, type SyncAsker } from './sync-barriers.js';
 
 /** A batch of proposals that is not wholly committed. */
 interface Outstanding {
@@ -218,7 +218,8 @@ export class Broadcast {
     const followers = this.#links.forwarding(false);
     const observers = this.#links.forwarding(true);
     while (this.#committedLow < low) {
-      const range = this.#commitOldest(low);
+      this.#answerOvertaken();
+      const range = this.#commitOldest(this.#syncs.stopBefore(low));
       this.#out.commit(range);
       if (followers.length > 0)
         this.#out.sayDurably({ kind: 'commit', links: followers, ...range });
@@ -243,6 +244,7 @@ export class Broadcast {
 
   /** Committed, and nothing that happens to a learner can change that. */
   #decide(next: NextConfiguration & { readonly low: number }): void {
+    this.#answerOvertaken();
     const leader = next.keepsLeader ? this.#sid : this.#successor(next);
     this.#activation.begin(this.#commitOldest(next.low), leader);
     this.#inForce = [next.quorum];
@@ -279,9 +281,13 @@ export class Broadcast {
   // ------------------------------------------------------------------ syncs
 
   /** What was proposed before is waited for, and an echo of a quorum to the pings that leave now. */
-  requestSync(token: number): void {
-    this.ping(this.#syncs.request(token, this.#proposedLow, this.#links));
+  requestSync(asker: SyncAsker): void {
+    this.ping(this.#syncs.request(asker, this.#proposedLow, this.#links));
     this.answerSyncs();
+  }
+
+  get pendingSyncCount(): number {
+    return this.#syncs.size;
   }
 
   ping(links: readonly LinkId[]): void {
@@ -291,7 +297,17 @@ export class Broadcast {
   }
 
   answerSyncs(): void {
-    const tokens = this.#syncs.answer(this.#committedLow, (fits) => this.isQuorum(fits));
-    for (const token of tokens) this.#out.answer({ kind: 'synced', token });
+    const askers = this.#syncs.answer(this.#committedLow, (fits) => this.isQuorum(fits));
+    for (const asker of askers) this.#answerSync(asker);
+  }
+
+  /** More is about to be committed. */
+  #answerOvertaken(): void {
+    for (const asker of this.#syncs.overtaken(this.#committedLow)) this.#answerSync(asker);
+  }
+
+  #answerSync(asker: SyncAsker): void {
+    if (asker.kind === 'here') this.#out.answer({ kind: 'synced', token: asker.token });
+    else this.#out.sayDurably({ kind: 'synced', link: asker.link });
   }
 }

@@ -33,6 +33,7 @@ import type { Quorum } from './quorum.js';
 import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
 import type { Succession } from './succession.js';
 import type { ZxidPair } from './sync-choice.js';
+import type { SyncAsker } from './sync-barriers.js';
 import { Synchronisation } from './synchronisation.js';
 
 /** Would-be leaders that nobody followed raise the epoch by one each; more is a damaged file. */
@@ -313,8 +314,25 @@ export class Leader {
    * proposed before has been committed: whoever reads then sees everything acknowledged before now.
    */
   requestSync(token: number): void {
+    this.#requestSync({ kind: 'here', token });
+  }
+
+  /**
+   * The same for a client of a learner, which is told with a message: after the commits of all that was
+   * proposed before now and before those of anything that is proposed later.
+   */
+  requestSyncFor(link: LinkId): void {
+    this.#requestSync({ kind: 'there', link });
+  }
+
+  #requestSync(asker: SyncAsker): void {
     assert(this.#phase === 'broadcast', 'only an established leader answers a sync');
-    this.#broadcast.requestSync(token);
+    this.#broadcast.requestSync(asker);
+  }
+
+  /** Syncs without an answer. */
+  get pendingSyncCount(): number {
+    return this.#broadcast.pendingSyncCount;
   }
 
   tick(nowMs: number): void {

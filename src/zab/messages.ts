@@ -89,6 +89,8 @@ export type AfterPersistMessage =
       readonly from: number;
       readonly to: number;
     }
+  /** The oldest sync that came from there is answered: between commits, in its place. */
+  | { readonly kind: 'synced'; readonly link: LinkId }
   /** To observers: the same with the records themselves. */
   | {
       readonly kind: 'inform';

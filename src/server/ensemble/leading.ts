@@ -4,7 +4,7 @@
  * that understands.
  */
 import type { Socket, SocketHandler } from '../../ports/network.js';
-import { PacketType, writePacket, type PacketView } from '../../protocol/peer/quorum-packet.js';
+import { PacketType, type PacketView } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
 import { Leader } from '../../zab/leader.js';
 import type { LinkId } from '../../zab/messages.js';
@@ -42,8 +42,8 @@ export class Leading implements Role, LinkEvents {
   readonly #loop: ReadyLoop;
   readonly #lines: LearnerLines;
   readonly #requests: LearnerRequests;
-  /** Who asked for a sync: a client here, or a learner. */
-  readonly #syncs = new Map<number, PendingWrite | LinkId>();
+  /** Clients here that asked for a sync. */
+  readonly #syncs = new Map<number, PendingWrite>();
   readonly #successors: Successors;
   readonly #figures: QuorumFigures;
   readonly #watched: LinkEvents;
@@ -115,8 +115,9 @@ export class Leading implements Role, LinkEvents {
     });
     this.#requests = new LearnerRequests(around, {
       replica: () => this.#replica,
-      requestSync: (who) => {
-        this.#requestSync(who);
+      requestSync: (link) => {
+        this.#leader.requestSyncFor(link);
+        this.#loop.pump();
       },
       begin: (link) => this.#lines.begin(link),
     });
@@ -124,7 +125,7 @@ export class Leading implements Role, LinkEvents {
       leader: this.#leader,
       figures: this.#figures,
       members: () => around.membership.inForce.members,
-      pendingSyncCount: () => this.#syncs.size,
+      pendingSyncCount: () => this.#leader.pendingSyncCount,
       server: () => this.#server,
       autopilot: () => this.#autopilot,
     });
@@ -414,24 +415,18 @@ export class Leading implements Role, LinkEvents {
     this.#replica.apply(range);
   }
 
-  #requestSync(who: PendingWrite | LinkId): void {
+  #requestSync(pending: PendingWrite): void {
     const token = ++this.#nextSync;
-    this.#syncs.set(token, who);
+    this.#syncs.set(token, pending);
     this.#leader.requestSync(token);
     this.#loop.pump();
   }
 
   #answerSync(token: number): void {
-    const who = this.#syncs.get(token);
+    const pending = this.#syncs.get(token);
     this.#syncs.delete(token);
-    if (who === undefined) return;
-    if (typeof who !== 'number') {
-      const { tree } = this.#around.applier();
-      who.connection?.onApplied(who, tree.lastZxidHigh, tree.lastZxidLow);
-      return;
-    }
-    const link = this.#lines.get(who);
-    if (link !== undefined) writePacket(this.#lines.begin(link), PacketType.sync, 0, 0);
+    const { tree } = this.#around.applier();
+    pending?.connection?.onApplied(pending, tree.lastZxidHigh, tree.lastZxidLow);
   }
 }
 

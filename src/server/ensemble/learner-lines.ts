@@ -134,6 +134,9 @@ export class LearnerLines {
           this.#around.membership.lastSeen.text,
         );
         return;
+      case 'synced':
+        writePacket(this.begin(link), PacketType.sync, 0, 0);
+        return;
       case 'upToDate':
         packets.writeUpToDate(this.begin(link));
         this.#figures.syncEnded(link);

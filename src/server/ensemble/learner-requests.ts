@@ -21,7 +21,7 @@ import type { Surroundings } from './role.js';
 interface LearnerRequestsParts {
   /** Null: not serving yet. */
   replica(): ProposingReplica | null;
-  requestSync(who: LinkId): void;
+  requestSync(link: LinkId): void;
   /** An answer begins. */
   begin(link: QuorumLink): Writer;
 }

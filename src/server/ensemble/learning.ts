@@ -417,8 +417,8 @@ export class Learning implements Role, LinkEvents {
 
   #apply(range: CommittedRange): void {
     if (this.#replica !== null) {
-      this.#master?.onApplied(range);
       this.#replica.apply(range);
+      this.#master?.onApplied(range);
     } else this.#around.applier().apply(range, () => undefined);
   }
 }

@@ -10,6 +10,7 @@ import type { Listener, Socket, SocketHandler } from '../../ports/network.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { PacketType, writePacket, type PacketView } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
+import type { TxnBatch } from '../../protocol/txn-batch.js';
 import { Session } from '../../session/session.js';
 import { isAbove } from '../../zab/committed-log.js';
 import type { LinkId } from '../../zab/messages.js';
@@ -56,12 +57,18 @@ export class ObserverMaster implements LinkEvents {
   #listener: Listener | null = null;
   #pingedMs = 0;
   #isClosed = false;
+  /** What observers have been told of, all of them. */
+  #informed: ZxidPair;
+  /** Syncs that are answered where the transaction was applied, and not before it is told of. */
+  readonly #synced: { readonly link: QuorumLink; readonly high: number; readonly low: number }[] =
+    [];
 
   constructor(around: Surroundings, parts: ObserverMasterParts) {
     this.#around = around;
     this.#parts = parts;
     this.figures = new QuorumFigures(around.figures.process.metrics, around.clock);
     this.#watched = this.figures.watching(this);
+    this.#informed = this.#applied();
     void this.#listen();
   }
 
@@ -124,6 +131,38 @@ export class ObserverMaster implements LinkEvents {
 
   /** These are committed, and in this server's memory. */
   onApplied({ batch, from, to }: CommittedRange): void {
+    for (let next = from; next < to;) {
+      const end = this.#untilSynced(batch, next, to);
+      this.#inform({ batch, from: next, to: end });
+      this.#informed = { high: batch.zxidHigh(end - 1), low: batch.zxidLow(end - 1) };
+      this.#answerSyncs();
+      next = end;
+    }
+  }
+
+  /** Behind the first transaction that a sync waits for. */
+  #untilSynced(batch: TxnBatch, from: number, to: number): number {
+    const oldest = this.#synced[0];
+    if (oldest === undefined) return to;
+    for (let i = from; i < to; i++) {
+      if (batch.zxidHigh(i) === oldest.high && batch.zxidLow(i) === oldest.low) return i + 1;
+    }
+    return to;
+  }
+
+  #answerSyncs(): void {
+    for (;;) {
+      const oldest = this.#synced[0];
+      const { high, low } = this.#informed;
+      if (oldest === undefined || isAbove(oldest.high, oldest.low, high, low)) return;
+      this.#synced.shift();
+      if (this.#observers.has(oldest.link)) {
+        writePacket(oldest.link.begin(), PacketType.sync, 0, 0);
+      }
+    }
+  }
+
+  #inform({ batch, from, to }: CommittedRange): void {
     const startMs = this.#around.clock.monotonicMs();
     for (const observer of [...this.#observers.values()]) {
       const { link, phase } = observer;
@@ -276,8 +315,10 @@ export class ObserverMaster implements LinkEvents {
     into.bytes = request.bytes;
     into.start = request.start;
     into.end = request.end;
-    const onApplied = (): void => {
-      writePacket(link.begin(), PacketType.sync, 0, 0);
+    // in its place among what observers are told: Apache's take answers by the order of their questions
+    const onApplied = (_: PendingWrite, high: number, low: number): void => {
+      this.#synced.push({ link, high, low });
+      this.#answerSyncs();
     };
     replica.submit(new PendingWrite({ onApplied }, request.op, request.cxid, nowMs));
   }

@@ -9,6 +9,7 @@ import { Election } from '../../zab/election.js';
 import { Leader } from '../../zab/leader.js';
 import { Learner } from '../../zab/learner.js';
 import type { LearnerLink } from '../../zab/learner-link.js';
+import { SyncBarriers } from '../../zab/sync-barriers.js';
 import type { ZxidPair } from '../../zab/sync-choice.js';
 import { ForwardingDisk, ForwardingFile } from '../forwarding.js';
 import { faultNames, type EnsembleParameters } from './parameters.js';
@@ -211,6 +212,18 @@ export const ensembleMutants: readonly EnsembleMutant[] = [
     name: 'a wiped voter votes',
     seed: 13,
     make: wipedVote,
+  },
+  {
+    name: 'a commit overtakes the answer to a sync',
+    seed: 1,
+    make: () => ({
+      ...replacing(SyncBarriers, () => ({
+        stopBefore: (low) => low,
+        overtaken: () => [],
+      })),
+      // many are acknowledged at once
+      tune: withSlowDisks,
+    }),
   },
   {
     name: 'a learner keeps what it is told to cut off',

@@ -2,7 +2,7 @@
  * Listens to what servers tell each other, between each process and its kernel, and holds them to
  * "persist, then speak" (S14): whatever is promised, advertised or acknowledged must be in the durable
  * image of the disk of the one who says so, at that moment. Also that nobody promises one epoch to two
- * leaders (S22).
+ * leaders (S22), and that learners are answered in order (S27).
  */
 import { assert } from '../../base/assert.js';
 import type { ListenOptions, Network, Socket, SocketHandler } from '../../ports/network.js';
@@ -15,6 +15,7 @@ import { counterOf, epochOf, formatZxid, zxidOfParts, type Zxid } from '../../pr
 import { ForwardingSocket } from '../forwarding.js';
 import { SimSocket } from '../network.js';
 import type { Trace } from '../trace.js';
+import { AnswerOrder } from './answer-order.js';
 import type { Debts } from './apache-peer.js';
 import type { Voter } from './chronicle.js';
 import type { Packet } from './cues.js';
@@ -31,6 +32,7 @@ interface Telling {
   /** The same when NEWLEADER followed. */
   historyEnd: Zxid | null;
   isHistoryAcknowledged: boolean;
+  readonly order: AnswerOrder;
 }
 
 interface Speaker extends Voter {
@@ -188,6 +190,8 @@ export class PeerTap {
     const to = sidAt(socket.remoteAddress);
     this.#trace(sid, to, type, zxid);
     const telling = this.#tellingOn(socket);
+    const disorder = telling.order.onLeaderSays(packet);
+    if (disorder !== null) this.#parts.fail('S27', `server ${sid} to ${to}: ${disorder}`);
     switch (type) {
       case PacketType.leaderInfo: {
         telling.epoch = zxidHigh;
@@ -220,6 +224,7 @@ export class PeerTap {
     const to = sidAt(socket.remoteAddress);
     this.#trace(sid, to, type, zxid);
     const telling = this.#tellingOn(socket);
+    telling.order.onLearnerSays(packet);
     switch (type) {
       case PacketType.followerInfo:
       case PacketType.observerInfo:
@@ -295,7 +300,10 @@ export class PeerTap {
   #tellingOn(socket: SimSocket): Telling {
     let telling = this.#tellings.get(socket.id);
     if (telling === undefined) {
-      telling = { epoch: 0, end: null, historyEnd: null, isHistoryAcknowledged: false };
+      telling = {
+        ...{ epoch: 0, end: null, historyEnd: null, isHistoryAcknowledged: false },
+        order: new AnswerOrder(),
+      };
       this.#tellings.set(socket.id, telling);
     }
     return telling;

@@ -39,6 +39,7 @@ export async function rollingKills(
   let writers: Writer[] = [];
   let running: Promise<void>[] = [];
   const before = tally.failed;
+  let hasEnded = false;
   const pause = async (): Promise<void> => {
     for (const writer of writers) writer.stop();
     await Promise.all(running);
@@ -99,11 +100,12 @@ export async function rollingKills(
       const unexpected = reasons.filter((reason) => !honest.includes(reason));
       tally.none('connections that need not have ended', unexpected);
     }
+    hasEnded = true;
   } finally {
     await pause();
     for (const companion of companions) companion.kill();
     for (const { session } of writers) session.drop();
-    const isKept = tally.failed > before;
+    const isKept = !hasEnded || tally.failed > before;
     for (const balancer of balancers) {
       if (isKept) console.log(balancer.log().split('\n').slice(-40).join('\n'));
       await balancer.dispose();
