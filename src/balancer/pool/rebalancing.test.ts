@@ -161,6 +161,29 @@ test('drained, a server is emptied a few sessions at a time', async () => {
   assert.ok(crowd.moves.every(({ reason }) => reason === 'drain'));
 });
 
+test('the next session of a drained server goes as soon as one has arrived', async () => {
+  const crowd = new Crowd({}, { movesMax: 5 });
+  await crowd.scene.begin([{}, {}, {}]);
+  crowd.come(300);
+  crowd.scene.pool.drain('zk1:2181');
+  // a hundred in fives, 5 ms each
+  await crowd.scene.clock.advance(100);
+  assert.equal(crowd.counts[1], 0);
+  assert.equal(crowd.mostUnderWay, 5);
+});
+
+test('a server that is undrained in the middle keeps the sessions that have not begun to move', async () => {
+  const crowd = new Crowd({}, { movesMax: 5 });
+  await crowd.scene.begin([{}, {}, {}]);
+  crowd.come(300);
+  crowd.scene.pool.drain('zk1:2181');
+  await crowd.scene.clock.advance(20);
+  crowd.scene.pool.undrain('zk1:2181');
+  const begun = crowd.moves.length;
+  await crowd.scene.clock.advance(1_000);
+  assert.equal(crowd.moves.length, begun);
+});
+
 test('of a server that is down all move at once', async () => {
   const crowd = new Crowd({}, { movesMax: 10 });
   crowd.tookMs = 2_000;

@@ -6,6 +6,7 @@
  *
  * A session that could not be moved without its client noticing is left alone for a while.
  */
+import { present } from '../../base/assert.js';
 import { Rebalance, rebalanceDefaults, type ViewLoad } from '../../balance/rebalance.js';
 import type { Timer } from '../../ports/clock.js';
 import { PooledBackend } from './backend.js';
@@ -35,7 +36,7 @@ export const rebalancingDefaults: RebalancingOptions = {
   spillFactor: spillDefaults.factor,
   spillFloor: spillDefaults.floor,
   intervalMs: 1_000,
-  movesMax: 64,
+  movesMax: 16,
   retryMs: 10_000,
 };
 
@@ -48,6 +49,9 @@ export class Rebalancing {
   /** When each was asked in vain, and when it has moved. */
   readonly #stayedMs = new WeakMap<SessionView, number>();
   readonly #movedMs = new WeakMap<SessionView, number>();
+  readonly #walks = new Map<PooledBackend, Walk>();
+  /** For evenness, after those; of the last look alone. */
+  readonly #uneven: { readonly session: SessionView; readonly backend: PooledBackend }[] = [];
   #planned = 0;
   #timer: Timer | null = null;
 
@@ -83,36 +87,66 @@ export class Rebalancing {
     this.#timer = null;
   }
 
-  /** For the pool's hook of that name, which comes again as long as there are some. */
+  /**
+   * For the pool's hook of that name, which comes again as long as there are some. Where a few move at a
+   * time the next goes as soon as one has arrived: each is on its way for as long as a few take, and
+   * all together take no longer.
+   */
   vacate(backend: PooledBackend, reason: 'drain' | 'sleep' | 'failure'): void {
+    if (reason === 'failure') {
+      const nowMs = this.#world.clock.monotonicMs();
+      for (const session of this.#sessions()) {
+        if (session.backend === backend && this.#mayMove(session, nowMs)) {
+          this.#move(session, reason);
+        }
+      }
+      return;
+    }
+    this.#walks.set(backend, { reason, left: this.#sessions()[Symbol.iterator]() });
+    this.#walkOn();
+  }
+
+  #walkOn(): void {
     const nowMs = this.#world.clock.monotonicMs();
-    for (const session of this.#sessions()) {
+    for (const [backend, { reason, left }] of this.#walks) {
+      // woken in the meantime
+      let isOver = backend.set === 'awake';
+      while (!isOver) {
+        if (this.#planned >= this.#options.movesMax) return;
+        const next = left.next();
+        if (next.done === true) isOver = true;
+        else if (next.value.backend === backend && this.#mayMove(next.value, nowMs)) {
+          this.#move(next.value, reason);
+        }
+      }
+      this.#walks.delete(backend);
+    }
+    while (this.#uneven.length > 0 && this.#planned < this.#options.movesMax) {
+      const { session, backend } = present(this.#uneven.shift(), 'it was there');
       if (session.backend !== backend || !this.#mayMove(session, nowMs)) continue;
-      if (reason !== 'failure' && this.#planned >= this.#options.movesMax) return;
-      this.#move(session, reason);
+      this.#move(session, backend.health.state === 'sick' ? 'overload' : 'rebalance');
     }
   }
 
   #even(): void {
     if (this.#options.movesPerSecond <= 0) return;
     const nowMs = this.#world.clock.monotonicMs();
-    const room = this.#options.movesMax - this.#planned;
+    this.#uneven.length = 0;
     const left = new Map<string, number>();
     for (const { id, view, count } of this.#rebalance.plan(this.#loads(), nowMs)) {
       left.set(keyOf(id, view), count);
     }
     if (left.size === 0) return;
-    let moves = 0;
     for (const session of this.#sessions()) {
       const { backend, origin } = session;
-      if (!(backend instanceof PooledBackend) || moves >= room) continue;
+      if (!(backend instanceof PooledBackend)) continue;
       const key = keyOf(backend.id, origin.zone ?? '');
       const count = left.get(key) ?? 0;
       if (count <= 0 || !this.#mayMove(session, nowMs) || this.#rests(session, nowMs)) continue;
       left.set(key, count - 1);
-      moves++;
-      this.#move(session, backend.health.state === 'sick' ? 'overload' : 'rebalance');
+      this.#uneven.push({ session, backend });
     }
+    this.#walkOn();
   }
 
   /** What there is of sessions, beside how they would be spread if they all came now. */
@@ -155,9 +189,17 @@ export class Rebalancing {
         this.#world.logger.error('a session could not be moved', { reason, error: String(error) });
       })
       .finally(() => {
-        if (isPlanned) this.#planned--;
+        if (!isPlanned) return;
+        this.#planned--;
+        this.#walkOn();
       });
   }
+}
+
+/** Over the sessions, those of one server that is to be emptied. */
+interface Walk {
+  readonly reason: 'drain' | 'sleep';
+  readonly left: Iterator<SessionView>;
 }
 
 /**
