@@ -4,22 +4,17 @@
  * it; now and then how far it got; at the end the sum. Nothing here is part of a run: the clock and the
  * dice of this file only say which seeds are tried and for how long.
  */
-import { inspect, parseArgs } from 'node:util';
-import { autopilotMutants } from '../sim/ensemble/autopilot-mutants.js';
-import { balancerMutants } from '../sim/ensemble/balancer-mutants.js';
-import { ensembleMutants } from '../sim/ensemble/mutants.js';
-import { oracleMutants } from '../sim/ensemble/oracle-mutants.js';
-import { reconfigMutants } from '../sim/ensemble/reconfig-mutants.js';
-import { sessionMutants } from '../sim/ensemble/session-mutants.js';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
 import { playScenario, scenarios } from '../sim/ensemble/scenarios/index.js';
-import { runEnsembleSeed } from '../sim/ensemble/run.js';
-import { mutants } from '../sim/mutants.js';
-import { recipeMutants } from '../sim/recipes/mutants.js';
-import { runRecipeSeed } from '../sim/recipes/run.js';
-import { runSeed, type RunResult } from '../sim/run.js';
+import type { RunResult } from '../sim/run.js';
+import { present } from '../base/assert.js';
+import { caught } from './sim-caught.js';
 import { tellSpeed } from './sim-speed.js';
+import { subjectOf, type Mutant, type Subject } from './sim-subjects.js';
+import { SimWorkers } from './sim-workers.js';
 
-const usage = `Usage: sim [--ensemble [--balancers]] [--seed N] [--seeds COUNT] [--minutes M] [--trace] [--hits]
+const usage = `Usage: sim [--ensemble [--balancers]] [--seed N] [--seeds COUNT] [--minutes M] [--jobs N] [--trace] [--hits]
        sim [--ensemble [--balancers]] --mutants [--only TEXT]
        sim [--ensemble] --speed [--seed N]
        sim --recipes [--only TEXT] [--mutants | as above]
@@ -30,6 +25,7 @@ const usage = `Usage: sim [--ensemble [--balancers]] [--seed N] [--seeds COUNT] 
   --seed N      run this seed (with --seeds: begin with it)
   --seeds N     run so many seeds, one after the other
   --minutes M   run random seeds for so long (10 when nothing is said)
+  --jobs N      so many at a time (as many as there are processors)
   --trace       write every line of the trace to the standard output
   --hits        say at the end how often each fault struck
   --mutants     put known bugs back in, one after the other: each must be found
@@ -42,91 +38,9 @@ const MUTANT_SEEDS = 100;
 const PROGRESS_EVERY_MS = 5000;
 const SEEDS = 2 ** 31;
 
-/** What a run left behind without anybody catching it: a failure of that run. */
-const stray: unknown[] = [];
-process.on('unhandledRejection', (problem) => {
-  stray.push(problem);
-});
-
-type Sink = (line: string) => void;
-
-/** What is simulated: one server, or an ensemble. */
-interface Subject {
-  /** Of the command that replays a run. */
-  readonly option: string;
-  run(seed: number, sink: Sink | null): Promise<RunResult>;
-  readonly mutants: readonly Mutant[];
-}
-
-interface Mutant {
-  readonly name: string;
-  /** One that kills it. */
-  readonly seed: number;
-  run(seed: number): Promise<RunResult>;
-}
-
-const alone: Subject = {
-  option: '',
-  run: (seed, sink) => runSeed(sink === null ? { seed } : { seed, sink }),
-  mutants: mutants.map((mutant) => ({
-    name: mutant.name,
-    seed: mutant.seed,
-    run: (seed) => runSeed({ seed, sabotage: mutant.make() }),
-  })),
-};
-
-const ensemble: Subject = {
-  option: '--ensemble ',
-  run: (seed, sink) => runEnsembleSeed(sink === null ? { seed } : { seed, sink }),
-  mutants: [
-    ...ensembleMutants,
-    ...reconfigMutants,
-    ...autopilotMutants,
-    ...sessionMutants,
-    ...oracleMutants,
-  ].map(({ name, seed, make }) => ({
-    name,
-    seed,
-    run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
-  })),
-};
-
-const balancedEnsemble: Subject = {
-  option: '--ensemble --balancers ',
-  run: (seed, sink) => {
-    const options = { seed, hasBalancers: true };
-    return runEnsembleSeed(sink === null ? options : { ...options, sink });
-  },
-  mutants: balancerMutants.map(({ name, seed, make }) => ({
-    name,
-    seed,
-    run: (other) => runEnsembleSeed({ seed: other, sabotage: make() }),
-  })),
-};
-
-function recipesOf(only: string): Subject {
-  return {
-    option: only === '' ? '--recipes ' : `--recipes --only ${only} `,
-    run: (seed, sink) => runRecipeSeed(sink === null ? { seed, only } : { seed, only, sink }),
-    mutants: recipeMutants.map((mutant) => ({
-      name: `${mutant.recipe}: ${mutant.name}`,
-      seed: mutant.seed,
-      run: (seed) => runRecipeSeed({ seed, only: mutant.recipe, sabotage: mutant.make() }),
-    })),
-  };
-}
-
-async function run(start: () => Promise<RunResult>): Promise<RunResult> {
-  stray.length = 0;
-  const result = await start();
-  const [problem] = stray;
-  if (problem === undefined || result.violation !== null) return result;
-  const message = problem instanceof Error ? (problem.stack ?? problem.message) : inspect(problem);
-  return { ...result, violation: { invariant: 'assert', message, atMs: result.simulatedMs } };
-}
-
 class Campaign {
-  readonly #subject: Subject;
+  /** Of the command that replays a run. */
+  readonly #option: string;
   readonly #startedMs = performance.now();
   readonly #hits = new Map<string, number>();
   #toldMs = this.#startedMs;
@@ -135,8 +49,8 @@ class Campaign {
   #events = 0;
   #simulatedMs = 0;
 
-  constructor(subject: Subject) {
-    this.#subject = subject;
+  constructor(option: string) {
+    this.#option = option;
   }
 
   get elapsedMs(): number {
@@ -158,7 +72,7 @@ class Campaign {
       const { invariant, message, atMs } = result.violation;
       console.log(
         `seed ${result.seed} broke ${invariant} at ${atMs.toFixed(3)} ms: ${message}\n` +
-          `    replay: npm run sim -- ${this.#subject.option}--seed ${result.seed} --trace`,
+          `    replay: npm run sim -- ${this.#option}--seed ${result.seed} --trace`,
       );
     }
     if (performance.now() - this.#toldMs < PROGRESS_EVERY_MS) return;
@@ -183,24 +97,38 @@ class Campaign {
   }
 }
 
+/** Runs a seed, with one of the subject's mutants or none. */
+interface Runner {
+  /** So many at a time. */
+  readonly jobs: number;
+  run(seed: number, mutant: number | null): Promise<RunResult>;
+}
+
+function here(subject: Subject, sink: ((line: string) => void) | null): Runner {
+  const chosen = (mutant: number | null): Pick<Subject, 'run'> | Mutant =>
+    mutant === null ? subject : present(subject.mutants[mutant], 'a mutant of the subject');
+  return { jobs: 1, run: (seed, mutant) => caught(() => chosen(mutant).run(seed, sink)) };
+}
+
 async function runSeeds(
-  subject: Subject,
+  { option }: Subject,
+  runner: Runner,
   first: number,
   count: number,
   forMs: number,
-  more: Flags,
+  withHits: boolean,
 ): Promise<boolean> {
-  const campaign = new Campaign(subject);
-  for (let i = 0; i < count && campaign.elapsedMs < forMs; i++) {
-    const seed = (first + i) % SEEDS;
-    const sink = (line: string): void => {
-      console.log(line);
-    };
-    const result = await run(() => subject.run(seed, more.trace ? sink : null));
-    campaign.add(result);
-    if (count === 1) console.log(`trace ${result.hash}, ${describe(result)}`);
-  }
-  campaign.tell(more.hits);
+  const campaign = new Campaign(option);
+  let begun = 0;
+  const lane = async (): Promise<void> => {
+    while (begun < count && campaign.elapsedMs < forMs) {
+      const result = await runner.run((first + begun++) % SEEDS, null);
+      campaign.add(result);
+      if (count === 1) console.log(`trace ${result.hash}, ${describe(result)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: runner.jobs }, lane));
+  campaign.tell(withHits);
   return !campaign.hasFailed;
 }
 
@@ -211,10 +139,13 @@ function describe(result: RunResult): string {
   );
 }
 
-async function runMutants(subject: Subject, only: string): Promise<boolean> {
+async function runMutants(subject: Subject, runner: Runner, only: string): Promise<boolean> {
+  const chosen = [...subject.mutants.entries()].filter(([, { name }]) => name.includes(only));
+  const kills = new Map<number, Promise<RunResult | null>>();
+  if (runner.jobs > 1) for (const [at, { seed }] of chosen) kills.set(at, kill(runner, at, seed));
   let alive = 0;
-  for (const mutant of subject.mutants.filter(({ name }) => name.includes(only))) {
-    const killed = await kill(mutant);
+  for (const [at, mutant] of chosen) {
+    const killed = await (kills.get(at) ?? kill(runner, at, mutant.seed));
     if (killed === null) {
       alive++;
       console.log(`SURVIVES  ${mutant.name}`);
@@ -232,10 +163,9 @@ async function runMutants(subject: Subject, only: string): Promise<boolean> {
 }
 
 /** The run that finds it; null: none did. */
-async function kill(mutant: Mutant): Promise<RunResult | null> {
+async function kill(runner: Runner, mutant: number, own: number): Promise<RunResult | null> {
   for (let i = 0; i <= MUTANT_SEEDS; i++) {
-    const seed = i === 0 ? mutant.seed : i;
-    const result = await run(() => mutant.run(seed));
+    const result = await runner.run(i === 0 ? own : i, mutant);
     if (result.violation !== null) return result;
   }
   return null;
@@ -252,7 +182,7 @@ async function playScenarios(name: string | null, seed: number, trace: boolean):
     const sink = (line: string): void => {
       console.log(line);
     };
-    const result = await run(() => playScenario(scenario, seed, trace ? sink : null));
+    const result = await caught(() => playScenario(scenario, seed, trace ? sink : null));
     const { violation } = result;
     if (violation !== null) failed++;
     const verdict =
@@ -261,11 +191,6 @@ async function playScenarios(name: string | null, seed: number, trace: boolean):
   }
   console.log(`${chosen.length - failed} passed, ${failed} failed`);
   return failed === 0;
-}
-
-interface Flags {
-  readonly trace: boolean;
-  readonly hits: boolean;
 }
 
 async function main(): Promise<void> {
@@ -280,6 +205,7 @@ async function main(): Promise<void> {
       balancers: { type: 'boolean', default: false },
       recipes: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
+      jobs: { type: 'string' },
       only: { type: 'string', default: '' },
       speed: { type: 'boolean', default: false },
       scenario: { type: 'string' },
@@ -305,13 +231,23 @@ async function main(): Promise<void> {
   const count = isCounted ? number(values.seeds ?? '1') : Infinity;
   const forMs =
     isCounted && values.minutes === undefined ? Infinity : 60_000 * number(values.minutes ?? '10');
-  const ofEnsembles = values.balancers ? balancedEnsemble : ensemble;
-  const ofServers = values.ensemble ? ofEnsembles : alone;
-  const subject = values.recipes ? recipesOf(values.only) : ofServers;
+  const subject = subjectOf(values);
+  const jobs = jobsOf(values.jobs, values.trace || (count === 1 && !values.mutants));
+  const workers = jobs > 1 ? new SimWorkers(jobs, values) : null;
+  const runner: Runner =
+    workers === null
+      ? here(subject, values.trace ? (line) => console.log(line) : null)
+      : { jobs, run: (seed, mutant) => workers.run({ seed, mutant }) };
   const passed = values.mutants
-    ? await runMutants(subject, values.only)
-    : await runSeeds(subject, first, count, forMs, values);
+    ? await runMutants(subject, runner, values.only)
+    : await runSeeds(subject, runner, first, count, forMs, values.hits);
+  workers?.stop();
   if (!passed) process.exitCode = 1;
+}
+
+function jobsOf(asked: string | undefined, isOne: boolean): number {
+  if (isOne) return 1;
+  return asked === undefined ? availableParallelism() : Math.max(1, number(asked));
 }
 
 function number(text: string): number {
