@@ -59,6 +59,8 @@ export interface Load {
   readonly timelineFile?: string;
   /** So many requests a second, whether or not the server keeps up. */
   readonly perSecond?: number;
+  /** Errors and lost connections are figures too; without it they are an error. */
+  readonly mayFail?: boolean;
 }
 
 /** Null where there is no C compiler. */
@@ -106,7 +108,8 @@ export class Programs {
     const finished = new Promise<LoadFigures>((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code) => {
-        if (code === 0) resolve(parseLoadFigures(output.stdout));
+        const isTold = code === 0 || (code === 1 && load.mayFail === true && output.stdout !== '');
+        if (isTold) resolve(parseLoadFigures(output.stdout));
         else reject(new Error(`zkload ${args.join(' ')}: ${output.stderr}${output.stdout}`.trim()));
       });
     });

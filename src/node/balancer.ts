@@ -21,6 +21,8 @@ import { createLogger, type ClosableLogger } from './logger.js';
 export interface BalancerSurroundings {
   /** Silent unless given. */
   readonly logger?: Logger;
+  /** At least 0, below 1; `Math.random` unless given: what is decided by chance can be repeated. */
+  readonly random?: () => number;
 }
 
 const LOOPBACK = '127.0.0.1';
@@ -33,13 +35,17 @@ export class Balancer extends AnyBalancer {
   #control: HttpPort | null = null;
   #metrics: HttpPort | null = null;
   #controlFile: string | null = null;
+  #hasStopped = false;
 
   /** Throws OptionError, which has all that is wrong. */
-  constructor(given: BalancerOptions, { logger = silentLogger }: BalancerSurroundings = {}) {
+  constructor(
+    given: BalancerOptions,
+    { logger = silentLogger, random = Math.random }: BalancerSurroundings = {},
+  ) {
     const options = readOptions(given);
     const { accessLog: log } = options;
     const accessLog = log === undefined ? null : new FileAccessLog(log.file, log.requests ?? false);
-    super(settingsOf(options, logger, accessLog), worldOf(options, logger));
+    super(settingsOf(options, logger, accessLog), { ...worldOf(options, logger), random });
     this.#options = options;
     this.#logger = logger;
     this.#accessLog = accessLog;
@@ -66,6 +72,7 @@ export class Balancer extends AnyBalancer {
     try {
       await this.#startMetrics();
       await this.#startControl();
+      if (this.#hasStopped) throw new Error('the balancer was stopped while it started');
     } catch (error) {
       await this.stop();
       throw error;
@@ -73,6 +80,7 @@ export class Balancer extends AnyBalancer {
   }
 
   override async stop(): Promise<void> {
+    this.#hasStopped = true;
     if (this.#controlFile !== null) removeControlFile(this.#controlFile);
     this.#controlFile = null;
     await Promise.all([this.#control?.close(), this.#metrics?.close()]);
