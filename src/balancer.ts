@@ -2,7 +2,11 @@
 export { Balancer, type BalancerSurroundings } from './node/balancer.js';
 export { OptionError, type BalancerOptions } from './balancer/options.js';
 export { ControlError } from './balancer/control-error.js';
-export type { BalancerEventName, BalancerEvents, BalancerListener } from './balancer/telling/events.js';
+export type {
+  BalancerEventName,
+  BalancerEvents,
+  BalancerListener,
+} from './balancer/telling/events.js';
 export type {
   ClientOrigin,
   MaskMode,

@@ -22,6 +22,7 @@ const isRoot = (file) => {
       path,
     ) ||
     /^test\/interop\/recipes\/(contender|queue-contender|queues)\.ts$/.test(path) ||
+    /^test\/interop\/balancer\/features\.ts$|^bench\/balancer\/subsets\.ts$/.test(path) ||
     /^test\/cluster\/(autopilot|disks|ensemble|faulty-server|network|oracle)\.ts$/.test(path) ||
     /^test\/soak\.ts$|^test\/conformance\/(differential|cross-load)\.ts$/.test(path) ||
     /^bench\/(loop-probe|tree-memory|client\/(worker|echo-server))\.ts$|^test\/types\//.test(path)

@@ -5,6 +5,7 @@ import type { BackendPoolOptions } from './pool/backend-options.js';
 import type { ClientClassesOptions } from './guards/classes.js';
 import type { KeepingSettings } from './keeping/keeping-types.js';
 import type { GuardOptions } from './guards/limits.js';
+import type { KnownAddressesOptions } from './pool/known-addresses.js';
 import type { Membership } from './pool/membership.js';
 import type { MetricsOptions } from './telling/metrics.js';
 import type { RebalancingOptions } from './pool/rebalancing.js';
@@ -38,6 +39,8 @@ export interface BalancerSettings {
   readonly pool: BackendPoolOptions;
   /** Which servers there are. */
   readonly membership: Membership;
+  /** Of servers that are given by name. */
+  readonly lookUps?: Partial<KnownAddressesOptions>;
   readonly rebalancing: Partial<RebalancingOptions>;
   readonly classes: Partial<ClientClassesOptions>;
   readonly guards: GuardOptions;

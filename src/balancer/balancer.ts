@@ -7,7 +7,7 @@
 import type { Listener, Socket, SocketHandler } from '../ports/network.js';
 import { AttachTicket } from './guards/attach-ticket.js';
 import type { BackendSet, PooledBackend } from './pool/backend.js';
-import type { BackendPoolHooks } from './pool/backend-options.js';
+import type { BackendPoolHooks, BackendPoolOptions } from './pool/backend-options.js';
 import { BackendPool } from './pool/backend-pool.js';
 import type { BalancerSettings, ListenerSettings } from './balancer-settings.js';
 import { ClientClasses } from './guards/classes.js';
@@ -18,9 +18,11 @@ import {
   type BalancerEventName,
   type BalancerListener,
 } from './telling/events.js';
-import { FirstBytes, type FirstBytesHost } from './first-bytes.js';
+import { FirstBytes, type Arrival, type FirstBytesHost } from './first-bytes.js';
 import { Guards } from './guards/guards.js';
 import type { SessionState, SessionView } from './keeping/keeping-types.js';
+import { KnownAddresses } from './pool/known-addresses.js';
+import { ResolvedNetwork } from './pool/resolved-network.js';
 import { LossReport } from './telling/loss-report.js';
 import { BalancerMetrics } from './telling/metrics.js';
 import { Rebalancing } from './pool/rebalancing.js';
@@ -43,6 +45,8 @@ export class Balancer {
   readonly #losses: LossReport;
   readonly #emitter = new BalancerEmitter();
   readonly #listeners: { readonly listener: Listener; readonly settings: ListenerSettings }[] = [];
+  /** Nobody knows yet whose they are. */
+  readonly #arriving = new Set<Socket>();
   /** To be emptied by force, and since when. */
   readonly #forced = new Map<string, number>();
   readonly #firstBytes: FirstBytesHost;
@@ -55,27 +59,34 @@ export class Balancer {
     this.#world = world;
     this.#guards = new Guards(settings.guards, () => clock.monotonicMs());
     this.#metrics = new BalancerMetrics(settings.metrics);
-    this.#pool = new BackendPool(world, { ...settings.pool, hooks: this.#poolHooks() });
+    const { reached, addresses } = withAddresses(world, settings);
+    const hooks = this.#poolHooks();
+    this.#pool = new BackendPool(reached, { ...settings.pool, ...addresses, hooks });
     this.#losses = new LossReport(clock, logger);
     const watch = new SessionWatch({
       ...{ clock, logger, guards: this.#guards, metrics: this.#metrics },
       ...{ accessLog: settings.accessLog, emitter: this.#emitter, losses: this.#losses },
     });
-    this.#keeper = new SessionKeeper(world, settings.keeping, this.#pool, watch);
+    this.#classes = new ClientClasses(settings.classes);
+    const { requests } = this.#classes;
+    this.#keeper = new SessionKeeper(reached, settings.keeping, this.#pool, watch, requests);
     this.#rebalancing = new Rebalancing(
       world,
       this.#pool,
       () => this.#keeper.sessions(),
       settings.rebalancing,
     );
-    this.#classes = new ClientClasses(settings.classes);
     this.#firstBytes = {
       clock,
       timeoutMs: settings.keeping.handshakeTimeoutMs,
       answer: (word) => this.#answer(word),
-      open: (socket, arrival) => this.#keeper.accept(socket, new DownstreamOrigin(socket, arrival)),
+      open: (socket, arrival) => {
+        this.#arriving.delete(socket);
+        return this.#open(socket, arrival);
+      },
       onConnect: (takesReadOnly, bytes) => this.#metrics.onConnect(takesReadOnly, bytes),
-      closed: ({ guarded, ticket }) => {
+      closed: (socket, { guarded, ticket }) => {
+        this.#arriving.delete(socket);
         ticket.settle();
         this.#guards.release(guarded);
       },
@@ -100,6 +111,7 @@ export class Balancer {
         const accept = (socket: Socket): SocketHandler => this.#accept(socket, settings);
         const listener = await network.listen({ host, port }, accept);
         this.#listeners.push({ listener, settings });
+        if (this.#isStopped) throw new Error('the balancer was stopped while it started');
       }
     } catch (error) {
       await this.stop();
@@ -107,11 +119,15 @@ export class Balancer {
     }
   }
 
-  /** Clients' connections end; their sessions live on at the servers, for another balancer to keep. */
+  /**
+   * For good. Clients' connections end; their sessions live on at the servers, for another balancer to
+   * keep. When it resolves there is no socket left, and nothing that would come back by itself.
+   */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#rebalancing.stop();
     const closed = this.#listeners.splice(0).map(({ listener }) => listener.close());
+    for (const socket of [...this.#arriving]) socket.destroy();
     await this.#keeper.stop();
     this.#losses.stop();
     await Promise.all([...closed, this.#pool.stop(), this.#settings.membership.stop()]);
@@ -263,7 +279,15 @@ export class Balancer {
       return nobody;
     }
     const ticket = new AttachTicket(this.#classes.attaches, place.class);
+    this.#arriving.add(socket);
     return new FirstBytes(socket, this.#firstBytes, { guarded, ticket, place });
+  }
+
+  #open(socket: Socket, arrival: Arrival): SocketHandler {
+    const origin = new DownstreamOrigin(socket, arrival);
+    const between = this.#guards.stand(socket, arrival.guarded, this.#world.clock);
+    if (between === null) return this.#keeper.accept(socket, origin);
+    return between.serve(this.#keeper.accept(between, origin));
   }
 
   #poolHooks(): BackendPoolHooks {
@@ -303,6 +327,21 @@ export class Balancer {
 }
 
 const FORCED_AFTER_MS = 5000;
+
+/** Servers are reached by addresses that are known before, where the world can look them up. */
+function withAddresses(
+  world: BalancerWorld,
+  { lookUps }: BalancerSettings,
+): {
+  readonly reached: BalancerWorld;
+  readonly addresses: Pick<BackendPoolOptions, 'addresses'>;
+} {
+  const { clock, names, logger } = world;
+  if (names === undefined) return { reached: world, addresses: {} };
+  const known = new KnownAddresses({ clock, names, logger }, lookUps);
+  const network = new ResolvedNetwork(world.network, known, clock);
+  return { reached: { ...world, network }, addresses: { addresses: known } };
+}
 
 const nobody: SocketHandler = {
   onData: () => undefined,

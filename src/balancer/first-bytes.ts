@@ -18,7 +18,8 @@ export interface FirstBytesHost {
   open(socket: Socket, arrival: Arrival): SocketHandler;
   /** Of the connect request, where it came whole. */
   onConnect(isReadOnly: boolean, bytesLength: number): void;
-  closed(arrival: Arrival): void;
+  /** Last of all. */
+  closed(socket: Socket, arrival: Arrival): void;
 }
 
 /** What is known of a client before its session is. */
@@ -67,7 +68,7 @@ export class FirstBytes implements SocketHandler {
     this.#forgetTimer();
     this.#phase = 'over';
     this.#handler?.onClose(error);
-    this.#host.closed(this.#arrival);
+    this.#host.closed(this.#socket, this.#arrival);
   }
 
   #onFirst(bytes: Uint8Array, start: number, end: number): void {

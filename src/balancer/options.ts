@@ -38,7 +38,7 @@ const selector = textLike(
   (given) => ['read', 'write'].includes(given.toLowerCase()) || opOfName(given) !== undefined,
 );
 
-const rate = object({ perSecond: number(0.001), burst: number(1) }, ['perSecond']);
+const rate = object({ perSecond: number(0.001), burst: number(1), waitMs: ms }, ['perSecond']);
 const clientLimits = object({ connections: count, rate, watches: count, requestBytes: bytes });
 
 const listener = object(
@@ -67,6 +67,7 @@ const guards = object({
         ops: list(selector),
         action: oneOf(['deny', 'allow']),
         rate,
+        watches: count,
         requestBytes: bytes,
       },
       ['prefix'],
@@ -123,6 +124,8 @@ const keeping = object({
   inFlightBytesMax: bytes,
   pauseBytesMax: bytes,
   slowClientTimeoutMs: whole(1),
+  relistNodesMax: count,
+  relistNodesInAllMax: count,
 });
 
 const tls = object(
@@ -166,6 +169,8 @@ export const optionsKind = object(
     listen: list(either(text, listener)),
     /** `host:port,…`, or `dns-srv://name`, or a list that also says zones and weights. */
     servers: either(text, list(server)),
+    /** How names are looked up; `servers`: whom to ask before the system, `host` or `host:port`. */
+    dns: object({ servers: list(text), refreshMs: whole(100) }),
     /** The list is what /zookeeper/config says; `servers` are where to begin. */
     followConfig: flag,
     /** What other balancers call this one; the first listener unless given. */
@@ -196,9 +201,17 @@ export const optionsKind = object(
     zone: text,
     /** Which clients are somewhere else, or of another class than `default`. */
     origins: list(object({ addresses: list(address), zone: text, class: text }, ['addresses'])),
-    classes: object({ weights: mapOf(number(0.001)), attachesMax: whole(1), waitingMax: count }),
+    classes: object({
+      weights: mapOf(number(0.001)),
+      attachesMax: whole(1),
+      /** Over all servers; unless given any number may be unanswered. */
+      requestsMax: whole(1),
+      waitingMax: count,
+    }),
 
     mask: oneOf(['strict', 'best-effort', 'off']),
+    /** What persistent watches missed at Apache's servers is found out by listing their znodes again. */
+    relistPersistent: flag,
     /** The Apache servers behind it have local sessions, which die when they move. */
     hasLocalSessions: flag,
     keeping,

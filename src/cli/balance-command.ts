@@ -20,7 +20,8 @@ Runs a balancer: clients connect to it as to a server, and do not notice when a 
 dies, is drained or is overloaded. In front of Zabra, Apache ZooKeeper, or both.
 
   --listen           where clients come; may be given again, or with commas
-  --servers          the ensemble: host:port,…  or  dns-srv://NAME
+  --servers          the ensemble: host:port,…  or  dns-srv://NAME  or  dns://NAME:PORT
+  --dns-server       whom to ask for names before the system; may be given again
   --follow-config    the servers are those of /zookeeper/config, as it changes
   --config           a file in JSON with all options (docs/balancing.md); the command line is over it
 
@@ -29,6 +30,7 @@ dies, is drained or is overloaded. In front of Zabra, Apache ZooKeeper, or both.
   --scope            the subset is of this balancer (local) or of all of them (ensemble)
   --roles            spare-leader, observers-first, any
   --mask             strict, best-effort, off: what may be hidden from clients; strict unless given
+  --relist-persistent   what persistent watches missed at Apache's servers is found by listing again
   --zone, --name     where this balancer is; what others call it
 
   --listen-read-only, --listen-tls   ports on which writes are refused; ports with TLS
@@ -38,7 +40,10 @@ dies, is drained or is overloaded. In front of Zabra, Apache ZooKeeper, or both.
   --send-proxy       v1 or v2: Zabra servers are told the clients' addresses
 
   --max-connections, --max-client-connections   in all; of one address
+  --max-client-watches   that the clients of one address hold
+  --max-outstanding  requests without an answer, of all; classes of clients share them by weight
   --rate             requests a second of one address, or requests/burst
+  --rate-wait        a request waits so many ms before it is refused
   --deny             operations that nobody may ask for: reconfig,setACL or read or write
   --words            four-letter words that are answered; '*' for all
 

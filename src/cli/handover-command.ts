@@ -23,7 +23,11 @@ holds an election. Tells who led, who leads, and how long clients waited.
 
   zabra handover --to 3 --server 10.0.0.1:8080
 
-Ends with 0 when another server leads, 1 when it did not come to that, 2 for wrong arguments.`;
+Ends with 0 when another server leads (with --to: that one), 1 when it did not come to that, 2 for
+wrong arguments.`;
+
+/** Where it comes to an election after all, a leader waits for its end for twenty ticks. */
+const PATIENCE_MS = 120_000;
 
 const defaultServer = '127.0.0.1:8080';
 
@@ -42,8 +46,10 @@ export async function runHandoverCommand(
   try {
     const leader = await leaderFrom(server, terminal);
     const query = to === null ? '' : `?to=${to}`;
-    const reply = await askAdmin(leader, 'POST', `/commands/handover${query}`, { authorization });
-    return tell(reply, leader, credential !== null, terminal);
+    const reply = await askAdmin(leader, 'POST', `/commands/handover${query}`, {
+      ...{ headers: { authorization }, timeoutMs: PATIENCE_MS },
+    });
+    return tell(reply, { to, leader, hasCredential: credential !== null }, terminal);
   } catch (error) {
     terminal.complain(error instanceof Error ? error.message : String(error));
     return exitCodes.unexpected;
@@ -68,12 +74,13 @@ async function leaderFrom(server: HostAndPort, terminal: Terminal): Promise<Host
   return { host: ip, port: server.port };
 }
 
-function tell(
-  { status, body }: AdminReply,
-  leader: HostAndPort,
-  hasCredential: boolean,
-  terminal: Terminal,
-): number {
+interface Asked {
+  readonly to: number | null;
+  readonly leader: HostAndPort;
+  readonly hasCredential: boolean;
+}
+
+function tell({ status, body }: AdminReply, asked: Asked, terminal: Terminal): number {
   const { leader_id: id, leader_id_before: idBefore, gap_ms: gapMs, error } = body;
   if (status === 200 && typeof id === 'number' && typeof gapMs === 'number') {
     if (id === idBefore) {
@@ -82,20 +89,22 @@ function tell(
       );
       return exitCodes.unexpected;
     }
+    if (asked.to !== null && id !== asked.to) {
+      terminal.complain(
+        `zabra handover: server ${id} leads now and not server ${asked.to}: it came to an election, ` +
+          `and clients waited ${gapMs} ms; try again, at the AdminServer of server ${id}`,
+      );
+      return exitCodes.unexpected;
+    }
     terminal.print(`server ${id} leads now; clients waited ${gapMs} ms\n`);
     return exitCodes.finished;
   }
   const reason = typeof error === 'string' ? error : `it answered with status ${status}`;
-  terminal.complain(`zabra handover: ${reason}${hintFor(status, reason, leader, hasCredential)}`);
+  terminal.complain(`zabra handover: ${reason}${hintFor(status, reason, asked)}`);
   return exitCodes.unexpected;
 }
 
-function hintFor(
-  status: number,
-  reason: string,
-  leader: HostAndPort,
-  hasCredential: boolean,
-): string {
+function hintFor(status: number, reason: string, { leader, hasCredential }: Asked): string {
   if (status === 401 && hasCredential) {
     return ': --auth is digest:USER:PASSWORD, as the servers know it';
   }

@@ -15,6 +15,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -25,6 +26,9 @@ interface Outcome {
   readonly out: string;
   readonly err: string;
 }
+
+/** For a server to serve, or to have ended, on a busy machine. */
+const patienceMs = 60_000;
 
 class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'zabra scripts-'));
@@ -62,6 +66,26 @@ class Folder {
       },
     });
     return { code: status, out: stdout, err: stderr };
+  }
+
+  /** Of a server that was started: that it is there is told before it serves. */
+  async status(env: Record<string, string> = {}): Promise<Outcome> {
+    const endMs = Date.now() + patienceMs;
+    for (;;) {
+      const outcome = this.run('zkServer.sh', ['status'], env);
+      if (outcome.code === 0 || Date.now() > endMs) return outcome;
+      await sleep(100);
+    }
+  }
+
+  /** What a server has written, once it fits: `stop` does not wait for the last of it. */
+  async log(name: string, pattern: RegExp): Promise<string> {
+    const endMs = Date.now() + patienceMs;
+    for (;;) {
+      const text = readFileSync(join(this.path, 'logs', name), 'utf8');
+      if (pattern.test(text) || Date.now() > endMs) return text;
+      await sleep(100);
+    }
   }
 }
 
@@ -113,7 +137,7 @@ test(
       const line = `Starting zookeeper ... already running as process ${pid}.\n`;
       assert.deepEqual([again.code, again.out], [1, line]);
 
-      const status = folder.run('zkServer.sh', ['status']);
+      const status = await folder.status();
       assert.deepEqual([status.code, status.out], [0, `${found}Mode: standalone\n`]);
 
       // without its pid file the server is found by the lock of its data
@@ -124,10 +148,8 @@ test(
       const none = folder.run('zkServer.sh', ['stop']);
       const nothing = `Stopping zookeeper ... no zookeeper to stop (could not find file ${pidFile})\n`;
       assert.deepEqual([none.code, none.out], [0, nothing]);
-      assert.match(
-        readFileSync(join(folder.path, 'logs', 'zookeeper--server-here.out'), 'utf8'),
-        /stopped\n$/,
-      );
+      const last = /stopped\n$/;
+      assert.match(await folder.log('zookeeper--server-here.out', last), last);
     });
   },
 );
@@ -202,7 +224,7 @@ test('zkServer.sh without a zoo.cfg runs by the variables of the image', onlyPos
       ZOO_ADMINSERVER_ENABLED: 'false',
     };
     assert.equal(folder.run('zkServer.sh', ['start'], env).code, 0);
-    assert.match(folder.run('zkServer.sh', ['status'], env).out, /Mode: standalone\n$/);
+    assert.match((await folder.status(env)).out, /Mode: standalone\n$/);
     assert.match(folder.run('zkServer.sh', ['stop'], env).out, /STOPPED\n$/);
   });
 });

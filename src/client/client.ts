@@ -161,7 +161,10 @@ function untilConnected(
     };
     const giveUp = (): void => {
       const cause = session.lastFailure;
-      fail(new ConnectionLossError(undefined, cause === null ? undefined : { cause }));
+      fail(
+        session.hindrance(limitMs) ??
+          new ConnectionLossError(undefined, cause === null ? undefined : { cause }),
+      );
     };
     const timer = Number.isFinite(limitMs) ? session.world.clock.after(limitMs, giveUp) : null;
     const offRounds = session.rounds.on('over', () => {

@@ -14,6 +14,11 @@ export interface SaslMechanism {
    * the server has proven itself where the mechanism asks for that. Throws a SaslError.
    */
   respond(token: Uint8Array | null): Uint8Array | null | Promise<Uint8Array | null>;
+  /**
+   * Nobody waits any longer for what it was asked for `waitedMs` ago, and nothing more will be asked
+   * of it. Why it did not come; a SaslError that names no reason unless this is here to tell one.
+   */
+  giveUp?(waitedMs: number): SaslError;
 }
 
 export interface SaslUser {

@@ -137,8 +137,10 @@ export class Seeker {
       onFailed: (attempt, reason) => {
         if (attempt !== this.#attempt) return;
         this.#attempt = null;
+        const generation = this.#generation;
         this.#owner.onAttemptFailed(reason);
-        this.seek();
+        // who was told may have had enough
+        if (generation === this.#generation) this.seek();
       },
     });
   }

@@ -29,8 +29,8 @@ import { Liveness } from './liveness.js';
 import * as operations from './operations.js';
 import { ReadWriteSearch } from './read-write-search.js';
 import { Request } from './request.js';
-import { logInTo } from './login.js';
-import { SaslError, type SaslOptions } from './sasl.js';
+import { Login } from './login.js';
+import type { SaslOptions } from './sasl.js';
 import { Seeker } from './seeker.js';
 import { Telling } from './telling.js';
 import type { ClientState, ServerAddress } from './types.js';
@@ -78,6 +78,8 @@ export class Session {
   #isEnding = false;
   /** Attached to the session, or on its way there. */
   #connection: Connection | null = null;
+  /** On this connection, under way or done. */
+  #login: Login | null = null;
   #isAttached = false;
   #connectionCount = 0;
   #lastFailure: Error | null = null;
@@ -210,9 +212,7 @@ export class Session {
 
   #within(answered: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.world.clock.after(this.timeoutMs, () => {
-        resolve();
-      });
+      const timer = this.world.clock.after(this.timeoutMs, resolve);
       const done = (): void => {
         timer.cancel();
         resolve();
@@ -286,8 +286,7 @@ export class Session {
       attemptMs: () => this.#attemptMs,
       onSocket: (server, socket) => this.#greet(server, socket),
       onAttemptFailed: (reason) => {
-        this.#lastFailure = reason;
-        this.#drop(reason);
+        this.#fail(this.hindrance() ?? reason);
       },
       onServers: (servers) => {
         this.updateServers(servers);
@@ -333,27 +332,34 @@ export class Session {
       this.#attach(connection, response);
       return;
     }
-    logInTo(connection, sasl, this.world.crypto).then(
-      () => {
-        if (connection === this.#connection) this.#attach(connection, response);
-      },
-      (error: unknown) => {
-        this.#onLoginFailed(connection, error);
-      },
-    );
+    const allottedMs = Math.min(this.#attemptMs, response.timeOut);
+    this.#login = new Login(this.world, connection, sasl, allottedMs);
+    void this.#login.run().then((reason) => {
+      if (connection !== this.#connection) return;
+      if (reason === null) this.#attach(connection, response);
+      else this.#onLoginFailed(reason);
+    });
   }
 
-  #onLoginFailed(connection: Connection, error: unknown): void {
-    if (connection !== this.#connection) return;
-    const reason = new AuthFailedError('sasl', { cause: error });
-    this.#lastFailure = reason;
-    this.#drop(reason);
-    this.events.emit('auth', { scheme: 'sasl', reason });
+  #onLoginFailed(reason: AuthFailedError): void {
+    this.#fail(reason);
     if (this.#isEnding || !this.#isStarted) return;
-    if (error instanceof SaslError && error.isTemporary) this.#seeker.failed();
+    if (Login.isTemporary(reason)) this.#seeker.failed();
     // the same password fails everywhere, and again: no server is asked any more
     else if (this.#state === 'connecting') this.halt();
     else this.#end(reason);
+  }
+
+  /** What there is no session for yet, if that is neither a server nor the way to one. */
+  hindrance(limitMs?: number): AuthFailedError | null {
+    return this.#login?.hindrance(limitMs) ?? null;
+  }
+
+  /** No session came of this attempt. */
+  #fail(reason: Error): void {
+    this.#lastFailure = reason;
+    this.#drop(reason);
+    if (reason instanceof AuthFailedError) this.events.emit('auth', { scheme: 'sasl', reason });
   }
 
   #attach(connection: Connection, response: ConnectResponse): void {
@@ -431,7 +437,8 @@ export class Session {
     this.#lastFailure = why;
     if (why instanceof ProtocolViolationError) this.#warn(why.message);
     if (!this.#isAttached) {
-      this.#seeker.failed();
+      this.#fail(this.hindrance() ?? why);
+      if (!this.#isEnding) this.#seeker.failed();
       return;
     }
     this.#isAttached = false;
@@ -463,6 +470,7 @@ export class Session {
   #drop(reason: Error | null): void {
     const connection = this.#connection;
     this.#connection = null;
+    this.#login = null;
     this.#isAttached = false;
     connection?.destroy(reason);
   }

@@ -13,10 +13,12 @@
  */
 import { Acls } from '../client/acls.js';
 import { ErrorCode, ZkError } from '../client/errors.js';
+import { printServer } from '../client/connect-string.js';
 import type { TlsOptions } from '../client/tls.js';
 import type { Acl } from '../client/types.js';
 import { ChildCache } from '../discovery/child-cache.js';
 import { RegisteredNode } from '../discovery/registered-node.js';
+import type { BackendAddress } from '../balancer/pool/backend.js';
 import type { PublishedSubset, Registry, RegistryView } from '../balancer/pool/registry.js';
 import type { Logger } from '../ports/logger.js';
 import { Client } from './client.js';
@@ -100,6 +102,13 @@ export class BalancerRegistry implements Registry {
     this.#node?.update(this.#memberData()).catch((error: unknown) => {
       this.#warn('a write of clients could not be told', error);
     });
+  }
+
+  follow(servers: readonly BackendAddress[]): void {
+    // who looks for it in the DNS finds it there himself
+    if (!this.#options.connectString.includes('://')) {
+      this.#client.updateServers(servers.map(printServer).join());
+    }
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,7 @@
  * A balancer's options made real: names become sockets, files and clients, and whatever was not said gets
  * its default. Throws OptionError for what only this world can know to be wrong.
  */
+import { Resolver } from 'node:dns';
 import { hostname } from 'node:os';
 import type { AccessLog } from '../balancer/telling/access-log.js';
 import type { BackendPoolOptions } from '../balancer/pool/backend-options.js';
@@ -11,6 +12,7 @@ import { DownstreamOrigin } from '../balancer/downstream-origin.js';
 import { keepingDefaults, type KeepingSettings } from '../balancer/keeping/keeping-types.js';
 import {
   ConfigMembership,
+  DnsMembership,
   SrvMembership,
   StaticMembership,
   type Membership,
@@ -19,7 +21,7 @@ import { metricsDefaults } from '../balancer/telling/metrics.js';
 import { OptionError, type ReadOptions } from '../balancer/options.js';
 import { StaticRegistry, type Registry } from '../balancer/pool/registry.js';
 import { balancerWords, openWordsDefault, type BalancerWord } from '../balancer/telling/words.js';
-import type { BalancerWorld } from '../balancer/world.js';
+import type { BalancerWorld, ServerNetwork } from '../balancer/world.js';
 import { ArgumentError } from '../client/argument-error.js';
 import { parseConnectString, parseServer, printServer } from '../client/connect-string.js';
 import type { TlsOptions } from '../client/tls.js';
@@ -34,12 +36,14 @@ import { tlsClientNetwork } from './client-tls.js';
 import { nodeClock } from './clock.js';
 import { nodeNetwork } from './network.js';
 import { proxiedNetwork } from './proxy-port.js';
+import { systemHostNames } from './host-names.js';
 import { dnsServiceNames } from './service-names.js';
 
 export function worldOf(options: ReadOptions, logger: Logger): BalancerWorld {
   return {
     clock: nodeClock,
     network: upstreamNetwork(options),
+    names: systemHostNames(nameServersOf(options)),
     random: () => Math.random(),
     logger,
   };
@@ -59,6 +63,7 @@ export function settingsOf(
     keeping: keepingOf(options),
     pool: poolOf(options, servers, logger),
     membership: membershipOf(options, servers),
+    lookUps: given({ refreshMs: options.dns?.refreshMs }),
     rebalancing: { ...options.rebalance, ...given({ spillFactor: options.spillFactor }) },
     classes,
     guards,
@@ -125,10 +130,12 @@ function wordsOf({ words }: ReadOptions): ReadonlySet<BalancerWord> {
 }
 
 function keepingOf(options: ReadOptions): KeepingSettings {
-  const { mask = 'strict', hasLocalSessions = false, sendProxy, keeping = {} } = options;
+  const { mask = 'strict', relistPersistent = false, hasLocalSessions = false } = options;
+  const { sendProxy, keeping = {} } = options;
   const preamble =
     sendProxy === undefined ? {} : { preamble: proxyHeaders(sendProxy === 'v1' ? 1 : 2) };
-  return { ...keepingDefaults, ...keeping, mask, hasLocalSessions, ...preamble };
+  const told = { mask, relistPersistent, hasLocalSessions };
+  return { ...keepingDefaults, ...keeping, ...told, ...preamble };
 }
 
 /** For Zabra's servers alone: to others it would be the length of a frame. */
@@ -150,7 +157,11 @@ function proxyHeaders(version: ProxyProtocolVersion): NonNullable<KeepingSetting
 interface Servers {
   readonly addresses: readonly BackendAddress[];
   readonly srvName: string | null;
+  /** Each of its addresses is a server. */
+  readonly group: { readonly host: string; readonly port: number } | null;
 }
+
+const GROUP = 'dns://';
 
 function serversOf({ servers }: ReadOptions): Servers {
   try {
@@ -160,31 +171,54 @@ function serversOf({ servers }: ReadOptions): Servers {
         zone,
         ...given({ weight }),
       }));
-      return { addresses, srvName: null };
+      return { addresses, srvName: null, group: null };
+    }
+    if (servers.startsWith(GROUP)) {
+      const group = parseServer(servers.substring(GROUP.length));
+      return { addresses: [group], srvName: null, group };
     }
     const { servers: addresses, srvName, root } = parseConnectString(servers);
     if (root !== '') {
       throw new OptionError([`servers: the root ${root} belongs to clients, which name it here`]);
     }
-    return { addresses, srvName };
+    return { addresses, srvName, group: null };
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
     throw new OptionError([`servers: ${error.reason}`]);
   }
 }
 
-function membershipOf(options: ReadOptions, { addresses, srvName }: Servers): Membership {
+function membershipOf(options: ReadOptions, { addresses, srvName, group }: Servers): Membership {
   if (options.followConfig === true) {
-    if (srvName !== null) {
-      const message = 'dns-srv:// is followed itself: followConfig needs host:port to begin with';
+    if (srvName !== null || group !== null) {
+      const message =
+        'a name in DNS is followed itself: followConfig needs host:port to begin with';
       throw new OptionError([`servers: ${message}`]);
     }
     const source = new ClientConfigSource(connectStringOf(addresses), upstreamTlsOf(options));
     return new ConfigMembership(source, { first: addresses, portElse: null });
   }
+  const refresh = given({ refreshMs: options.dns?.refreshMs });
+  const nameServers = nameServersOf(options);
+  if (group !== null) {
+    const { host: name, port } = group;
+    return new DnsMembership(systemHostNames(nameServers), nodeClock, { name, port, ...refresh });
+  }
   return srvName === null
     ? new StaticMembership(addresses)
-    : new SrvMembership(dnsServiceNames(), nodeClock, { name: srvName });
+    : new SrvMembership(dnsServiceNames(nameServers), nodeClock, { name: srvName, ...refresh });
+}
+
+/** Empty: the system's. Throws OptionError. */
+function nameServersOf({ dns }: ReadOptions): readonly string[] {
+  const servers = dns?.servers ?? [];
+  try {
+    new Resolver().setServers(servers);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OptionError([`dns.servers: ${reason}`]);
+  }
+  return servers;
 }
 
 function connectStringOf(addresses: readonly BackendAddress[]): string {
@@ -196,13 +230,13 @@ function upstreamTlsOf({ upstreamTls }: ReadOptions): TlsOptions | true | undefi
   return upstreamTls;
 }
 
-function upstreamNetwork(options: ReadOptions): Network {
+function upstreamNetwork(options: ReadOptions): ServerNetwork {
   const tls = upstreamTlsOf(options);
   if (tls === undefined) return nodeNetwork;
   try {
     const encrypted = tlsClientNetwork(tls);
     return {
-      connect: (to, accept) => encrypted.connect({ ...to, serverName: to.host }, accept),
+      connect: (to, accept) => encrypted.connect({ serverName: to.host, ...to }, accept),
       listen: (at, accept) => nodeNetwork.listen(at, accept),
     };
   } catch (error) {

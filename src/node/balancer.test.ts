@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import type { BalancerOptions } from '../balancer/options.js';
-import { NoAuthError, NotReadOnlyError } from '../client/errors.js';
+import {
+  isRetryable,
+  NoAuthError,
+  NotReadOnlyError,
+  QuotaExceededError,
+} from '../client/errors.js';
 import type { Logger } from '../ports/logger.js';
 import { silentLogger } from '../ports/logger.js';
 import { encodeProxyHeader } from '../protocol/proxy-protocol.js';
@@ -137,6 +142,40 @@ describe('guards', () => {
     await assert.rejects(client.transaction().create('/secret/a').commit());
   });
 
+  test('who is too fast waits for its turn, or is refused where it must not wait', async (context) => {
+    const rate = { perSecond: 100, burst: 1 };
+    const slow = await balance(context, {
+      guards: { perAddress: { rate: { ...rate, waitMs: 5000 } } },
+    });
+    const strict = await balance(context, { guards: { perAddress: { rate } } });
+    const startMs = performance.now();
+    const patient = await clientOf(context, slow.connectString);
+    const eleven = Array.from({ length: 11 }, () => patient.exists('/'));
+    await Promise.all(eleven);
+    assert.ok(performance.now() - startMs >= 95, 'ten tokens take a tenth of a second');
+    const hasty = await clientOf(context, strict.connectString);
+    const both = await Promise.allSettled([hasty.exists('/'), hasty.exists('/')]);
+    const [, second] = both;
+    assert.ok(second.status === 'rejected' && isRetryable(second.reason));
+    assert.match(strict.metricsText(), /refused_requests_total\{reason="rate"\} 1/);
+  });
+
+  test('watches below a path are so many, and one that has fired makes room', async (context) => {
+    const paths = [{ prefix: '/hot', watches: 1 }];
+    const balancer = await balance(context, { guards: { paths } });
+    const client = await clientOf(context, balancer.connectString);
+    const other = await clientOf(context, balancer.connectString);
+    await client.create('/hot');
+    const fired = new Promise<void>((resolve, reject) => {
+      client.exists('/hot', { watch: () => resolve() }).catch(reject);
+    });
+    while (balancer.status().watches === 0) await new Promise(setImmediate);
+    await assert.rejects(other.exists('/hot', { watch: () => undefined }), QuotaExceededError);
+    await other.setData('/hot', 'x');
+    await fired;
+    await other.exists('/hot', { watch: () => undefined });
+  });
+
   test('an address has so many connections and no more', async (context) => {
     const guards = { perAddress: { connections: 1 } };
     const logger = lineLogger();
@@ -263,10 +302,26 @@ test('metrics, the access log and the control endpoint are where they were asked
   assert.equal(new Set(events.map(({ session }) => session)).size, 1);
 });
 
+test('a server that is given by name is reached, and so is a group of them behind one name', async (context) => {
+  for (const servers of [`localhost:${server.port}`, `dns://localhost:${server.port}`]) {
+    const balancer = await balance(context, { servers });
+    const client = await clientOf(context, balancer.connectString);
+    await client.getChildren('/');
+    const ids = balancer.status().servers.map(({ id }) => id);
+    if (servers.startsWith('dns://')) {
+      assert.ok(ids.includes(`127.0.0.1:${server.port}`), ids.join());
+    } else assert.deepEqual(ids, [servers]);
+  }
+});
+
 test('what cannot be meant is told before anything is begun', () => {
   const given = { listen: ['nowhere'], servers: 'a:2181/root' };
   assert.throws(() => new Balancer(given), /the root \/root belongs to clients/);
   assert.throws(() => new Balancer({ ...given, servers: 'a:1' }), /'nowhere' is no host:port/);
+  const dns = { servers: ['no address'] };
+  assert.throws(() => new Balancer({ listen: [':0'], servers: 'a:1', dns }), /dns\.servers: /);
+  const followed = { listen: [':0'], followConfig: true };
+  assert.throws(() => new Balancer({ ...followed, servers: 'dns://a:1' }), /followConfig needs/);
   const listen = [{ address: ':0', tls: true }];
   const tls = { keyStore: '/nowhere.pem' };
   assert.throws(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AuthFailedError } from '../client/errors.js';
-import { logIn, SaslError } from '../client/sasl.js';
+import { logIn, SaslError, type SaslMechanism } from '../client/sasl.js';
 import { gssapi, type GssapiOptions, type KerberosModule } from './client-gssapi.js';
 
 /** No layer or signing, 64 KiB at a time. */
@@ -145,6 +145,47 @@ test('a silent KDC is given up, and asked by one at a time', async (t) => {
   answer();
   // the second was given up before its turn came
   assert.deepEqual(await third, ['stepped', 'stepped', 'wrapped']);
+  assert.equal(realm.asked.filter((what) => what === '9 zookeeper@h1').length, 2);
+});
+
+test('whoever waits for less tells how long it was silent, and asks for nothing then', async () => {
+  const realm = new Realm();
+  let answer: () => void = () => undefined;
+  realm.kdc = new Promise((resolve) => (answer = resolve));
+  const load = realm.load;
+  let install: () => void = () => undefined;
+  const slow = async (): Promise<KerberosModule> => {
+    await new Promise<void>((resolve) => (install = resolve));
+    return load();
+  };
+  const [asking, queued, loading] = [gssapi({}, load)(), gssapi({}, load)(), gssapi({}, slow)()];
+  const told = async (mechanism: SaslMechanism): Promise<SaslError | undefined> => {
+    const start = assert.rejects(async () => await mechanism.start('h1'), SaslError);
+    await new Promise((resolve) => setImmediate(resolve));
+    const reason = mechanism.giveUp?.(300);
+    if (mechanism === loading) install();
+    await start;
+    return reason;
+  };
+  for (const mechanism of [asking, queued]) {
+    const { message = '', isTemporary } = (await told(mechanism)) ?? {};
+    assert.match(
+      message,
+      /^GSSAPI: no ticket for zookeeper\/h1: no KDC has answered for 300 ms; look/,
+    );
+    assert.equal(isTemporary, true);
+  }
+  const reason = await told(loading);
+  assert.equal(
+    reason?.message,
+    'GSSAPI: not ready: the package kerberos has been loading for 300 ms',
+  );
+  answer();
+  assert.deepEqual(await realm.logIn({}, ['mutual', 'offer', null]), [
+    'stepped',
+    'stepped',
+    'wrapped',
+  ]);
   assert.equal(realm.asked.filter((what) => what === '9 zookeeper@h1').length, 2);
 });
 

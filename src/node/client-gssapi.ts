@@ -36,6 +36,7 @@ const MECHANISM = 9;
 const NO_LAYER = 1;
 /** A bit for each layer that the server has, and three bytes for how much it takes at a time. */
 const OFFER_BYTES = 4;
+const ofLibrary = "Kerberos's library has not answered";
 const challengeOfDigest = /(?:^|,)nonce="/;
 /** A ticket takes milliseconds, or a second for each KDC that is down. */
 const PATIENCE_MS = 5_000;
@@ -54,6 +55,9 @@ class Gssapi implements SaslMechanism {
     'its log tells why; its keytab may be older than its keys, or its clock may differ';
   readonly #options: GssapiOptions;
   readonly #load: () => Promise<KerberosModule>;
+  readonly #givenUp = new AbortController();
+  /** What it is at, as its failure, and whom it waits for in doing so. */
+  #doing = { what: 'not ready', silence: 'the package kerberos has been loading' };
   #context: KerberosContext | null = null;
   /** Everything has been said but for the server's last word. */
   #isOver = false;
@@ -66,15 +70,24 @@ class Gssapi implements SaslMechanism {
   async start(host: string): Promise<Uint8Array> {
     const { principal, service = 'zookeeper', serviceHost = host } = this.#options;
     const kerberos = await this.#load();
-    return await this.#doing(`no ticket for ${service}/${serviceHost}`, () =>
-      turns.take(PATIENCE_MS, async () => {
-        this.#context = await kerberos.initializeClient(`${service}@${serviceHost}`, {
-          mechOID: MECHANISM,
-          ...(principal === undefined ? {} : { principal }),
-        });
-        return await this.#context.step('');
-      }),
-    );
+    this.#doing = {
+      what: `no ticket for ${service}/${serviceHost}`,
+      silence: 'no KDC has answered',
+    };
+    const timer = setTimeout(() => this.giveUp(PATIENCE_MS), PATIENCE_MS);
+    try {
+      return await this.#tokenOf(() =>
+        turns.take(this.#givenUp.signal, async () => {
+          this.#context = await kerberos.initializeClient(`${service}@${serviceHost}`, {
+            mechOID: MECHANISM,
+            ...(principal === undefined ? {} : { principal }),
+          });
+          return await this.#context.step('');
+        }),
+      );
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async respond(token: Uint8Array | null): Promise<Uint8Array | null> {
@@ -99,10 +112,12 @@ class Gssapi implements SaslMechanism {
           { isTemporary: true },
         );
       }
-      return await this.#doing('the server could not be verified', () => context.step(challenge));
+      this.#doing = { what: 'the server could not be verified', silence: ofLibrary };
+      return await this.#tokenOf(() => context.step(challenge));
     }
     this.#isOver = true;
-    const offer = await this.#doing('no agreement on protection', () => context.unwrap(challenge));
+    this.#doing = { what: 'no agreement on protection', silence: ofLibrary };
+    const offer = await this.#tokenOf(() => context.unwrap(challenge));
     const [layers = 0] = offer;
     // the native code that answers believes whatever it is given
     if (offer.length !== OFFER_BYTES) {
@@ -116,23 +131,29 @@ class Gssapi implements SaslMechanism {
       );
     }
     // in nobody else's name: who logs in is who the ticket is for
-    return await this.#doing('no agreement on protection', () =>
-      context.wrap(Buffer.from(offer).toString('base64'), {}),
-    );
+    return await this.#tokenOf(() => context.wrap(Buffer.from(offer).toString('base64'), {}));
   }
 
-  async #doing(what: string, step: () => Promise<string | null>): Promise<Uint8Array> {
+  giveUp(waitedMs: number): SaslError {
+    const error = new Error(`${this.#doing.silence} for ${waitedMs} ms`);
+    this.#givenUp.abort(error);
+    return this.#failed(error);
+  }
+
+  async #tokenOf(step: () => Promise<string | null>): Promise<Uint8Array> {
     try {
       return Buffer.from((await step()) ?? '', 'base64');
     } catch (error) {
-      const reason = reasonOf(error);
-      const text = [
-        `GSSAPI: ${what}: ${reason}`,
-        ...adviceOf(reason, this.#options.principal),
-      ].join('; ');
-      // tickets end and are renewed
-      throw new SaslError(text, { cause: error, isTemporary: true });
+      throw this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): SaslError {
+    const reason = reasonOf(error);
+    const advice = adviceOf(reason, this.#options.principal);
+    const text = [`GSSAPI: ${this.#doing.what}: ${reason}`, ...advice].join('; ');
+    // tickets end and are renewed
+    return new SaslError(text, { cause: error, isTemporary: true });
   }
 }
 
@@ -143,26 +164,23 @@ class Gssapi implements SaslMechanism {
 class Turns {
   #last: Promise<void> = Promise.resolve();
 
-  /** Rejects when its time is over; what has begun goes on by itself, what has not never begins. */
-  take<T>(patienceMs: number, work: () => Promise<T>): Promise<T> {
-    const silence = new Error(`no KDC has answered for ${patienceMs} ms`);
-    let isGivenUp = false;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        isGivenUp = true;
-        reject(silence);
-      }, patienceMs);
-    });
+  /** Rejects when it is given up; what has begun goes on by itself, what has not never begins. */
+  async take<T>(givenUp: AbortSignal, work: () => Promise<T>): Promise<T> {
+    givenUp.throwIfAborted();
     const done = this.#last.then(() => {
-      if (isGivenUp) throw silence;
+      givenUp.throwIfAborted();
       return work();
     });
     const over = (): void => {
-      clearTimeout(timer);
+      // the next one's turn, however this one ended
     };
     this.#last = done.then(over, over);
-    return Promise.race([done, late]);
+    const ended = new Promise<never>((_resolve, reject) => {
+      givenUp.addEventListener('abort', () => {
+        reject(givenUp.reason as Error);
+      });
+    });
+    return await Promise.race([done, ended]);
   }
 }
 

@@ -35,7 +35,7 @@ async function hello(
   options: TlsOptions | true,
   host = 'localhost',
 ): Promise<string> {
-  const target = { host: '127.0.0.1', port, timeoutMs: 5000, serverName: host };
+  const target = { host: '127.0.0.1', port, timeoutMs: 60_000, serverName: host };
   let opened: Socket | null = null;
   const heard = await new Promise<string>((resolve) => {
     const handler: SocketHandler = {

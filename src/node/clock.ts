@@ -5,7 +5,13 @@ export const nodeClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs: number, run: () => void): Timer {
-    const timer = setTimeout(run, delayMs);
+    const dueMs = performance.now() + delayMs;
+    // Node counts whole milliseconds, and may be one ahead of the clock that others look at
+    const fire = (): void => {
+      if (performance.now() >= dueMs) run();
+      else timer = setTimeout(fire, 1);
+    };
+    let timer = setTimeout(fire, Math.ceil(delayMs));
     return {
       cancel() {
         clearTimeout(timer);

@@ -19,6 +19,7 @@ import {
   type TransactionResult,
 } from '../client/transaction.js';
 import type { Acl, ZkClient } from '../client/types.js';
+import { ofCallersWrites } from './callers-writes.js';
 import { newUuid } from './contender-names.js';
 import { join, makeDirectory } from './parents.js';
 import {
@@ -86,7 +87,7 @@ export class Marks {
         return (await transaction.commit()).slice(1);
       } catch (problem) {
         if (problem instanceof TransactionError) {
-          if (problem.index > 0) throw withoutMark(problem);
+          if (problem.index > 0) throw ofCallersWrites(problem, 1);
           this.#mark = null;
         } else if (problem instanceof OutcomeUnknownError) {
           const outcome = await this.#outcome(mark, count);
@@ -160,8 +161,4 @@ export class Marks {
 /** Where the marks of those are who write into `path`: beside it, where no consumer takes them. */
 export function marksBeside(path: string): string {
   return path === '/' ? '/-marks' : `${path}-marks`;
-}
-
-function withoutMark({ index, results, path }: TransactionError): TransactionError {
-  return new TransactionError(index - 1, results.slice(1), path ?? '');
 }

@@ -12,6 +12,7 @@ import {
 } from '../client/errors.js';
 import { TransactionError, type Transaction } from '../client/transaction.js';
 import type { Acl, ZkClient } from '../client/types.js';
+import { ofCallersWrites } from './callers-writes.js';
 import { newUuid } from './contender-names.js';
 import { NotHeldError } from './errors.js';
 import { makeDirectory, parentOf } from './parents.js';
@@ -153,9 +154,8 @@ export class QueueClaim implements AsyncDisposable {
       await transaction.commit();
     } catch (problem) {
       if (!(problem instanceof TransactionError)) throw problem;
-      const { index, results, path } = problem;
-      if (index < 2) throw this.#lost('deleted', problem);
-      throw new TransactionError(index - 2, results.slice(2), path ?? '');
+      if (problem.index < 2) throw this.#lost('deleted', problem);
+      throw ofCallersWrites(problem, 2);
     }
   }
 

@@ -19,6 +19,7 @@ import {
   type TransactionResult,
 } from '../client/transaction.js';
 import type { WatchEvent, ZkClient } from '../client/types.js';
+import { ofCallersWrites } from './callers-writes.js';
 import { NotHeldError, type LossReason } from './errors.js';
 import { isSessionOver, onAbort, patiently } from './patience.js';
 
@@ -250,13 +251,11 @@ export async function guarded(
     return results.slice(checks.length);
   } catch (problem) {
     if (!(problem instanceof TransactionError)) throw problem;
-    const { index, results } = problem;
-    const check = checks[index];
+    const check = checks[problem.index];
     if (check !== undefined) {
       const path = typeof check === 'string' ? check : check.path;
       throw new NotHeldError(path, 'deleted', { cause: problem });
     }
-    const path = problem.path ?? '';
-    throw new TransactionError(index - checks.length, results.slice(checks.length), path);
+    throw ofCallersWrites(problem, checks.length);
   }
 }

@@ -10,7 +10,8 @@ import { OpCode, opName } from '../protocol/opcodes.js';
 import { formatZxid, type Zxid } from '../protocol/zxid.js';
 import { recordPath } from '../server/ensemble/autopilot-record.js';
 import { differenceOf, dumpModel, shared, type Dump } from './dump.js';
-import type { Frame, History, SentRequest, Story } from './history.js';
+import type { Frame, History, Lapse, SentRequest, Story } from './history.js';
+import type { LapseMark } from './lapse-check.js';
 import type { LoggedTxn } from './log-witness.js';
 import { Model, type ModelOptions, type WriteOutcome } from './model.js';
 import { StoryCheck, type Verdicts } from './story-check.js';
@@ -52,7 +53,7 @@ const autopilots = { session: 0n, caller: [{ scheme: 'super', id: '' }] };
 interface Placed {
   readonly position: number;
   readonly check: StoryCheck;
-  readonly frame: Frame;
+  readonly frame: Frame | LapseMark;
 }
 
 export function checkHistory(parts: CheckParts): Model {
@@ -100,7 +101,8 @@ class Checker implements Verdicts {
       for (const recovery of recovered.get(position) ?? []) this.#compare(recovery);
       for (; placed[next]?.position === position; next++) {
         const { check, frame } = placed[next]!;
-        check.onFrame(frame);
+        if (frame.kind === 'lapse' || frame.kind === 'lapsed') check.onMark(frame);
+        else check.onFrame(frame);
       }
     }
     this.#checkSessions();
@@ -153,12 +155,31 @@ class Checker implements Verdicts {
       if (story.isReadOnly && !this.#isOfHistory(story)) continue;
       const check = new StoryCheck(story, this.#model, this);
       this.#checks.push(check);
+      const lapses = this.#parts.history.lapses.get(story.id) ?? [];
       let position = 0;
+      /** Without what is only supposed to be shown. */
+      let shown = 0;
+      let lapse: Lapse | null = null;
+      let left = 0;
       for (let i = 0; i < story.frames.length; i++) {
         const frame = story.frames[i]!;
+        for (const next of lapses) {
+          if (next.from !== i) continue;
+          lapse = next;
+          left = next.told;
+          placed.push({ position, check, frame: { kind: 'lapse', lapse, isEnd: false } });
+          if (next.until === null) continue;
+          position = Math.min(Math.max(position, this.#positionOf(next.until)), last);
+          placed.push({ position, check, frame: { kind: 'lapse', lapse, isEnd: true } });
+        }
+        if (lapse !== null && left > 0 && frame.kind === 'event' && frame.zxid === -1n) {
+          left--;
+          placed.push({ position, check, frame: { kind: 'lapsed', lapse, event: frame } });
+          continue;
+        }
         const own = this.#ownPosition(frame);
         const found = own ?? this.#nextPosition(story, i) ?? position;
-        if (found < position) {
+        if (found < shown) {
           this.fail(
             'C4',
             `${story.client}, connection ${story.id}: ${formatZxid(frame.zxid)} after a later one`,
@@ -170,6 +191,7 @@ class Checker implements Verdicts {
             `${story.client}, connection ${story.id}: ${formatZxid(frame.zxid)} was shown and is not in the log`,
           );
         }
+        shown = Math.max(shown, found);
         position = Math.min(Math.max(position, found), last);
         placed.push({ position, check, frame });
       }

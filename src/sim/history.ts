@@ -3,6 +3,7 @@
  * order, with the bytes. It is written while the run goes on and judged at its end (checker.ts), with
  * the transaction log as the witness of what really happened.
  */
+import type { SetWatches } from '../protocol/records.js';
 import type { Zxid } from '../protocol/zxid.js';
 import { Blocks } from './bytes.js';
 import type { RequestBody } from './requests.js';
@@ -73,6 +74,20 @@ export interface Story {
   readonly unanswered: SentRequest[];
 }
 
+/**
+ * A balancer brought the session to a server that could not tell what its watches had missed, and set
+ * them there as the client would (lapse-check.ts).
+ */
+export interface Lapse {
+  /** So many frames had left for the client before. */
+  readonly from: number;
+  readonly asked: SetWatches;
+  /** So many events without a zxid came of it. */
+  told: number;
+  /** What the server showed when all was set; null: it was lost before. */
+  until: Zxid | null;
+}
+
 /** A broken promise: which, and how it showed. */
 export interface Violation {
   /** As reliability.md names it. */
@@ -83,6 +98,8 @@ export interface Violation {
 
 export class History {
   readonly stories: Story[] = [];
+  /** By the connection's number. */
+  readonly lapses = new Map<number, Lapse[]>();
   readonly #bytes = new Blocks();
   /** By session and xid. */
   readonly #requests = new Map<bigint, Map<number, SentRequest>>();
@@ -95,6 +112,12 @@ export class History {
 
   open(story: Story): void {
     this.stories.push(story);
+  }
+
+  lapsed(connection: number, lapse: Lapse): void {
+    const known = this.lapses.get(connection);
+    if (known === undefined) this.lapses.set(connection, [lapse]);
+    else known.push(lapse);
   }
 
   sent(request: SentRequest): void {

@@ -99,6 +99,28 @@ export class ModelWatches {
     return isHeld;
   }
 
+  /** Paths with one-shot watches. */
+  oneShots(): { readonly data: ReadonlySet<string>; readonly child: ReadonlySet<string> } {
+    return { data: oneShotsIn(this.#data), child: oneShotsIn(this.#child) };
+  }
+
+  dropOneShots(): void {
+    for (const table of [this.#data, this.#child]) {
+      for (const path of oneShotsIn(table)) lower(table, path, STANDARD);
+    }
+  }
+
+  /** An event came that no change is known for. False: no one-shot watch would bring it. */
+  spendFor({ type, path }: OwedEvent): boolean {
+    const { data, child } = this.oneShots();
+    const isData = type !== EventType.nodeChildrenChanged && data.has(path);
+    const isChild =
+      (type === EventType.nodeChildrenChanged || type === EventType.nodeDeleted) && child.has(path);
+    if (isData) lower(this.#data, path, STANDARD);
+    if (isChild) lower(this.#child, path, STANDARD);
+    return isData || isChild;
+  }
+
   /** Who keeps watches for the client does not know either that such a one was spent. */
   mayStillHold(path: string): boolean {
     return this.#untold.data.has(path) || this.#untold.child.has(path);
@@ -205,6 +227,10 @@ function lower(table: Table, path: string, modes: number): void {
 
 function isOneShot(table: Table, path: string): boolean {
   return ((table.get(path) ?? 0) & STANDARD) !== 0;
+}
+
+function oneShotsIn(table: Table): Set<string> {
+  return new Set([...table.keys()].filter((path) => isOneShot(table, path)));
 }
 
 /** True: somebody watches this path; a one-shot watch is gone by that. */

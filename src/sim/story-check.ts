@@ -9,6 +9,7 @@ import { responseCodecOf, type Codec, type MultiResult } from '../protocol/recor
 import { Writer } from '../protocol/writer.js';
 import { formatZxid, type Zxid } from '../protocol/zxid.js';
 import type { AuthId, Frame, SentRequest, Story } from './history.js';
+import { LapseCheck, type LapseMark } from './lapse-check.js';
 import { readModel } from './model-reads.js';
 import { ModelWatches, type OwedEvent } from './model-watches.js';
 import { configPath, type Change, type Model, type WriteOutcome } from './model.js';
@@ -41,6 +42,7 @@ export class StoryCheck {
   readonly #watches: ModelWatches;
   readonly #owed: Owed[] = [];
   readonly #catchUp: OwedEvent[] = [];
+  readonly #lapses: LapseCheck;
   #caller: readonly AuthId[];
   /** Of the last event. */
   #toldZxid: Zxid = 0n;
@@ -52,13 +54,16 @@ export class StoryCheck {
     this.#model = model;
     this.#verdicts = verdicts;
     this.#watches = new ModelWatches(model);
+    this.#lapses = new LapseCheck(this.#watches, (invariant, what) => {
+      this.#fail(invariant, what);
+    });
     this.#caller = [{ scheme: 'ip', id: story.address }];
     this.left = story.frames.length;
   }
 
   /** The model has moved on by one transaction. */
   onChanges(changes: readonly Change[], zxid: Zxid, isOrdered: boolean): void {
-    if (this.left === 0 || this.#watches.isEmpty) return;
+    if (this.left === 0 || this.#watches.isEmpty || this.#lapses.covers(zxid)) return;
     for (const change of changes) {
       for (const event of this.#watches.fire(change, this.#caller)) {
         this.#owed.push({ ...event, zxid, isOrdered });
@@ -66,8 +71,20 @@ export class StoryCheck {
     }
   }
 
+  onMark(mark: LapseMark): void {
+    if (mark.kind === 'lapsed') this.left--;
+    const late = this.#owed.find(({ zxid }) => zxid !== this.#toldZxid);
+    if (late !== undefined) {
+      const what = `event ${late.type} of ${late.path} for ${formatZxid(late.zxid)}`;
+      this.#fail('W3', `${what} had not come before what others told later`);
+      this.#owed.length = 0;
+    }
+    this.#lapses.onMark(mark, this.#owed);
+  }
+
   onFrame(frame: Frame): void {
     this.left--;
+    this.#lapses.onFrame(frame);
     if (frame.kind === 'event') {
       this.#onEvent(frame.type, frame.path, frame.zxid);
       return;

@@ -76,7 +76,7 @@ export async function until(told: readonly string[], line: string): Promise<bool
 }
 
 /** Rejects when it takes longer. */
-export async function within<T>(what: Promise<T>, limitMs = 15_000): Promise<T> {
+export async function within<T>(what: Promise<T>, limitMs = 60_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

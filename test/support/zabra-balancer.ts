@@ -26,7 +26,10 @@ export class ZabraBalancer {
   #isToEnd = false;
   #hasEnded = false;
 
-  /** Before these servers (host:port), on a free port unless told; resolves when it answers. */
+  /**
+   * Before these servers (host:port; none: the options say which), on a free port unless told; resolves
+   * when it answers.
+   */
   static async start(
     servers: readonly string[],
     options: readonly string[] = [],
@@ -43,7 +46,8 @@ export class ZabraBalancer {
     this.#logFile = join(this.#workDir, 'output.log');
     const output = openSync(this.#logFile, 'a');
     const args = [join(repositoryRoot, 'bin', 'zabra'), 'balance'];
-    args.push('--listen', `127.0.0.1:${port}`, '--servers', servers.join(','), ...options);
+    args.push('--listen', `127.0.0.1:${port}`, ...options);
+    if (servers.length > 0) args.push('--servers', servers.join(','));
     this.#child = spawn(process.execPath, args, {
       stdio: ['ignore', output, output],
       cwd: this.#workDir,

@@ -12,7 +12,7 @@ import { fourLetterWord } from '../support/four-letter.js';
 import { freePort, repositoryRoot, run, temporaryDirectory } from '../support/machine.js';
 import { ZabraBalancer } from '../support/zabra-balancer.js';
 
-const timeoutMs = 30_000;
+const timeoutMs = 120_000;
 let ensemble: TestEnsemble;
 
 before(async () => {

@@ -17,7 +17,7 @@ import { FileInstanceStore, LoadBalancer, undiciBalance, ZkRegistry } from 'zabr
 import type { UndiciDispatch, UndiciHandler, UndiciOptions } from 'zabra/discovery';
 import { TestServer } from 'zabra/testing';
 
-const options = { sessionTimeoutMs: 2_000, backoff: { minMs: 20, maxMs: 200 } };
+const options = { sessionTimeoutMs: 4_000, backoff: { minMs: 20, maxMs: 200 } };
 const settings = { tickTimeMs: 500 };
 
 async function serve(connectString: string): Promise<void> {
@@ -67,7 +67,7 @@ class Fleet {
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 2_000; i++) {
+  for (let i = 0; i < 12_000; i++) {
     if (holds()) return;
     await sleep(10);
   }

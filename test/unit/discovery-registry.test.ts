@@ -14,7 +14,7 @@ async function connected(connectString: string): Promise<Client> {
 
 /** Looks until it holds; nothing here takes long. */
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 2_000; i++) {
+  for (let i = 0; i < 12_000; i++) {
     if (await holds()) return;
     await sleep(10);
   }

@@ -10,7 +10,7 @@ import { freePort, repositoryRoot, temporaryDirectory } from '../support/machine
 import { TestClient } from '../support/test-client.js';
 
 const program = join(repositoryRoot, 'bin', 'zabra');
-const timeoutMs = 30_000;
+const timeoutMs = 120_000;
 const hosts = ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'];
 
 const living = new Set<ChildProcess>();

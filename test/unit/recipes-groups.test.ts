@@ -305,7 +305,7 @@ describe('group membership', () => {
     const isNew = new Promise((resolve) => client.once('session', resolve));
     bench.server.expireSession(client.sessionId);
     await isNew;
-    await group.join({ timeoutMs: 5000 });
+    await group.join({ timeoutMs: 60_000 });
     assert.deepEqual(
       (await group.members()).map(({ id, data }) => [id, data.toString()]),
       [['x', 'two']],

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Client, ZkClient } from 'zabra/client';
+import { TransactionError, type Client, type ZkClient } from 'zabra/client';
 import { Lock, MultiLock, NotHeldError, WaitTimeoutError, type Hold } from 'zabra/recipes';
 import type { TestServer } from 'zabra/testing';
 import { faults, faultyClient } from '../support/faulty-client.js';
@@ -183,7 +183,14 @@ describe('lock', () => {
     await using hold = await new Lock(zk, '/guard-error').acquire();
     await assert.rejects(
       hold.guard((tx) => void tx.check('/guarded').delete('/nowhere')),
-      { codeName: 'NONODE', index: 1 },
+      (problem) => {
+        assert.ok(problem instanceof TransactionError);
+        const { codeName, index, op, path, results, message } = problem;
+        assert.deepEqual([codeName, index, op, path], ['NONODE', 1, 'delete', '/nowhere']);
+        assert.equal(results.length, 2);
+        assert.match(message, /^write 1 of the transaction, delete: NONODE/);
+        return true;
+      },
     );
     assert.ok(!hold.signal.aborted);
   });

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { OutcomeUnknownError, type Client, type ZkClient } from 'zabra/client';
+import { Acls, OutcomeUnknownError, type Client, type ZkClient } from 'zabra/client';
 import {
   DelayQueue,
   LayoutError,
@@ -50,6 +50,16 @@ async function drain(queue: { tryTake(): Promise<QueueItem | null> }): Promise<s
 }
 
 describe('queue', () => {
+  it('tells what may not be put or taken, as if its own mark were no part of it', async () => {
+    await zk.create('/sealed', '', { acl: Acls.readOnly });
+    await zk.create('/closed', '');
+    await new Queue(zk, '/closed').put('x');
+    await zk.setACL('/closed', Acls.readOnly);
+    const refused = { name: 'TransactionError', codeName: 'NOAUTH', index: 0 };
+    await assert.rejects(new Queue(zk, '/sealed').put('x'), { ...refused, op: 'create' });
+    await assert.rejects(new Queue(zk, '/closed').take(), { ...refused, op: 'delete' });
+  });
+
   for (const layout of layouts) {
     it(`gives out in the order of putting (${layout})`, async () => {
       const queue = new Queue(zk, `/order-${layout}`, { layout });
@@ -351,7 +361,7 @@ describe('locking queue', () => {
     const claim = await queue.take();
     await assert.rejects(
       claim.acknowledge((tx) => tx.setData('/result', '1', { version: 9 })),
-      (problem: { index?: number }) => problem.index === 0,
+      { name: 'TransactionError', codeName: 'BADVERSION', index: 0, op: 'setData' },
     );
     assert.ok(!claim.signal.aborted);
     await claim.acknowledge((tx) => tx.setData('/result', '1', { version: 0 }));

@@ -185,7 +185,7 @@ describe('leader latch', () => {
       await settle();
     }
     for (const [i, latch] of latches.entries()) {
-      await latch.untilLeader({ timeoutMs: 5000 });
+      await latch.untilLeader({ timeoutMs: 60_000 });
       assert.deepEqual(
         latches.map((one) => one.hasLeadership),
         latches.map((one) => one === latch),
@@ -226,7 +226,7 @@ describe('leader latch', () => {
       else if (end === 'znode') await zk.delete(hold.path);
       else await hold.release();
       await isLost;
-      const again = await latch.untilLeader({ timeoutMs: 5000 });
+      const again = await latch.untilLeader({ timeoutMs: 60_000 });
       assert.ok(again.fencingToken > hold.fencingToken);
     }
     await latch.close();

@@ -196,7 +196,7 @@ describe('tree cache', () => {
 
   it('is initialized with nothing where nothing is', async () => {
     const cache = new TreeCache(zk, '/nothing', { data: false });
-    await cache.start({ timeoutMs: 5000 });
+    await cache.start({ timeoutMs: 60_000 });
     assert.equal(cache.size, 0);
     await other.create('/nothing/at/all', 'x', { makePath: true });
     await until(() => cache.size === 3);

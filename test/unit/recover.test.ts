@@ -11,7 +11,7 @@ import { TestClient } from '../support/test-client.js';
 
 const program = join(repositoryRoot, 'bin', 'zabra');
 const host = '127.0.0.1';
-const timeoutMs = 30_000;
+const timeoutMs = 120_000;
 
 const living = new Set<ChildProcess>();
 process.once('exit', () => {

@@ -11,7 +11,7 @@ import type { Address } from '../support/four-letter.js';
 import { repositoryRoot, temporaryDirectory } from '../support/machine.js';
 import { TestClient } from '../support/test-client.js';
 
-const timeoutMs = 30_000;
+const timeoutMs = 120_000;
 
 async function until<T>(what: string, look: () => T | null | Promise<T | null>): Promise<T> {
   const deadlineMs = Date.now() + timeoutMs;

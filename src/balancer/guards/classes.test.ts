@@ -21,13 +21,14 @@ test('a storm of attaches of one class leaves the other its turn', () => {
 });
 
 test('attaches and requests do not take from each other', () => {
-  const classes = new ClientClasses({ attachesMax: 1, requestsMax: 100 });
+  const { attaches, requests } = new ClientClasses({ attachesMax: 1, requestsMax: 100 });
+  assert.ok(requests !== null);
   const waiter = { onAdmitted: () => undefined };
-  assert.equal(classes.attaches.enter('a', waiter), 'admitted');
-  assert.equal(classes.requests.enter('a', waiter, 40), 'admitted');
-  assert.equal(classes.requests.inUse, 40);
-  classes.requests.leave('a', 40);
-  assert.equal(classes.requests.inUse, 0);
+  assert.equal(attaches.enter('a', waiter), 'admitted');
+  assert.equal(requests.enter('a', waiter, 40), 'admitted');
+  assert.equal(requests.inUse, 40);
+  requests.leave('a', 40);
+  assert.equal(requests.inUse, 0);
 });
 
 test('who went away while it waited is not admitted', () => {

@@ -10,16 +10,16 @@ export interface ClientClassesOptions {
   readonly weights: Readonly<Record<string, number>>;
   /** Attaches at one time, over all servers. */
   readonly attachesMax: number;
-  /** Unanswered requests at one time, over all sessions. */
-  readonly requestsMax: number;
-  /** Clients of one class that may wait for either. */
+  /** Unanswered requests at one time, over all sessions; null: any number. */
+  readonly requestsMax: number | null;
+  /** Clients of one class that may wait for an attach. */
   readonly waitingMax: number;
 }
 
 export const clientClassesDefaults: ClientClassesOptions = {
   weights: {},
   attachesMax: 256,
-  requestsMax: 10_000,
+  requestsMax: null,
   waitingMax: 20_000,
 };
 
@@ -68,11 +68,14 @@ export class ClassGate {
 
 export class ClientClasses {
   readonly attaches: ClassGate;
-  readonly requests: ClassGate;
+  /** Null: nobody has to wait. */
+  readonly requests: ClassGate | null;
 
   constructor(options: Partial<ClientClassesOptions> = {}) {
     const whole = { ...clientClassesDefaults, ...options };
     this.attaches = new ClassGate(whole.attachesMax, whole);
-    this.requests = new ClassGate(whole.requestsMax, whole);
+    // a session that waits is not read from, and costs no more than one that has nothing to ask
+    const endless = { ...whole, waitingMax: Number.MAX_SAFE_INTEGER };
+    this.requests = whole.requestsMax === null ? null : new ClassGate(whole.requestsMax, endless);
   }
 }

@@ -8,6 +8,7 @@ import type { RateOptions } from './token-bucket.js';
 export interface ClientLimits {
   readonly connections?: number;
   readonly rate?: RateOptions;
+  /** That are held at one time. */
   readonly watches?: number;
   /** Of one request, its header included. */
   readonly requestBytes?: number;
@@ -25,6 +26,8 @@ export interface PathRule {
   readonly action?: 'deny' | 'allow';
   /** Of all clients together. */
   readonly rate?: RateOptions;
+  /** Of all clients together: that are held at one time at or below `prefix`. */
+  readonly watches?: number;
   readonly requestBytes?: number;
 }
 
@@ -40,4 +43,16 @@ export interface GuardOptions {
   readonly paths?: readonly PathRule[];
   /** Nobody may ask for these: NOAUTH. */
   readonly denyOps?: readonly OpSelector[];
+}
+
+/** All rates that the options name. */
+export function ratesIn({ perAddress, perIdentity, perClass, paths }: GuardOptions): RateOptions[] {
+  const limits = [perAddress, perIdentity, ...Object.values(perClass ?? {}), ...(paths ?? [])];
+  return limits.flatMap((one) => one?.rate ?? []);
+}
+
+/** Some limit is about watches, so that they have to be counted. */
+export function limitsWatches({ perAddress, perIdentity, perClass, paths }: GuardOptions): boolean {
+  const limits = [perAddress, perIdentity, ...Object.values(perClass ?? {}), ...(paths ?? [])];
+  return limits.some((one) => one?.watches !== undefined);
 }

@@ -5,6 +5,7 @@
  */
 import { ErrorCode } from '../../protocol/errors.js';
 import { OpCode } from '../../protocol/opcodes.js';
+import { MalformedError, Reader } from '../../protocol/reader.js';
 import { decodeUtf8 } from '../../protocol/utf8.js';
 import { SpecialXid } from '../../protocol/xid.js';
 import { beginFrame, endFrame } from './connect-frames.js';
@@ -18,7 +19,9 @@ import type { ExecutedWrite } from './masking.js';
 import type { Outlet } from './outlet.js';
 import type { Recovering } from './recovery.js';
 import { int32At } from './request-facts.js';
-import { WatchLedger } from './watch-ledger.js';
+import { Picture } from './picture.js';
+import { askForPicture } from './survey.js';
+import { WatchLedger, type LastingWatches } from './watch-ledger.js';
 
 const REQUEST_BYTES_MIN = 12;
 const REPLY_BYTES_MIN = 20;
@@ -28,7 +31,7 @@ const CONTINUATION_OPS = 0x5a42;
 
 const NOTHING: readonly never[] = [];
 
-export class Exchange implements Recovering {
+export class Exchange implements Recovering, LastingWatches {
   readonly delivered = new Delivered();
   inFlight: InFlight | null = null;
   ledger: WatchLedger | null = null;
@@ -44,6 +47,10 @@ export class Exchange implements Recovering {
   hasAnswer = false;
   /** When the last answered question came; the connection to its server may be younger. */
   askedMs = 0;
+  /** The znodes that lasting watches are about; null: they are not kept in mind. */
+  picture: Picture | null = null;
+  /** The server could not tell what lasting watches missed, and that is to be made good. */
+  #isPictured = false;
   readonly #session: SessionView;
   readonly #keeping: Keeping;
   readonly #outlet: Outlet;
@@ -75,15 +82,15 @@ export class Exchange implements Recovering {
 
   /**
    * bytes[start, end): a request with its length, lent until the requests in flight are sealed.
-   * `isServed` false: there is no server now, pings are answered here. A text says why the client's
-   * connection cannot go on.
+   * `answersPings`: there is no server to answer them now, and the session cannot have expired. A text
+   * says why the client's connection cannot go on.
    */
   onRequest(
     bytes: Uint8Array,
     start: number,
     end: number,
     nowMs: number,
-    isServed: boolean,
+    answersPings: boolean,
   ): string | null {
     if (end - start < REQUEST_BYTES_MIN) return 'a request without a header';
     const op = int32At(bytes, start + 8);
@@ -100,7 +107,7 @@ export class Exchange implements Recovering {
     }
     if ((flags & (RequestFlag.write | RequestFlag.special)) !== 0) {
       if ((flags & RequestFlag.write) !== 0) this.hasWritten = true;
-      if (op === OpCode.ping && !isServed) {
+      if (op === OpCode.ping && answersPings) {
         this.#replyLocally(SpecialXid.ping, ErrorCode.ok);
         return null;
       }
@@ -134,6 +141,10 @@ export class Exchange implements Recovering {
     if (end - start < REPLY_BYTES_MIN) return 'an answer without a header';
     const xid = int32At(bytes, start + 4);
     if (xid === SpecialXid.notification) {
+      // without a zxid though nobody is setting watches: then events are not to be told from each other
+      if (this.picture !== null && this.#told === null && int32At(bytes, start + 8) < 0) {
+        this.picture.spoil();
+      }
       this.deliverEvent(bytes, start, end);
       return null;
     }
@@ -150,6 +161,7 @@ export class Exchange implements Recovering {
     this.hasAnswer = true;
     const error = int32At(bytes, start + 16);
     if ((flags & (RequestFlag.watch | RequestFlag.special)) !== 0) {
+      if ((flags & RequestFlag.own) !== 0) return this.#onSurvey(inFlight, bytes, start, end);
       this.#onMeaning(inFlight, seq, error);
     }
     // it hangs up on who has not logged in, as any other server would
@@ -176,6 +188,7 @@ export class Exchange implements Recovering {
       }
       const key = ledger?.hasLasting === true ? eventKey(type, path) : null;
       this.delivered.onEvent(high, low, key);
+      this.picture?.onEvent(type, path);
       ledger?.onEvent(type, path);
       if (ledger?.isEmpty === true) this.ledger = null;
     }
@@ -201,12 +214,34 @@ export class Exchange implements Recovering {
     this.#settle(inFlight);
   }
 
-  /** The server is gone: pings that are under way will not be answered by anybody else. */
+  /** Another server has done what the sync is for. */
+  deliverSync(seq: number, zxid: bigint): void {
+    const { inFlight } = this;
+    if (inFlight === null) return;
+    const out = this.#outlet.begin();
+    const start = beginFrame(out);
+    out.writeInt(inFlight.xidOf(seq));
+    out.writeLong(zxid);
+    out.writeInt(ErrorCode.ok);
+    const pathAt = inFlight.startOf(seq) + REQUEST_BYTES_MIN;
+    const pathEnd = pathAt + 4 + int32At(inFlight.bytes, pathAt);
+    out.writeBytes(inFlight.bytes, pathAt, pathEnd);
+    endFrame(out, start);
+    this.delivered.onReply(int32At(out.bytes, start + 8), int32At(out.bytes, start + 12) >>> 0);
+    const nowMs = this.#keeping.world.clock.monotonicMs();
+    this.#tell(inFlight, seq, nowMs, out.bytes, start, out.pos);
+    inFlight.markAnswered(seq);
+    this.#settle(inFlight);
+  }
+
+  /** The server is gone: pings and questions of ours that are under way are nobody else's. */
   answerPings(): void {
     const { inFlight } = this;
     if (inFlight === null) return;
     for (let seq = inFlight.head; seq < inFlight.sentEnd; seq++) {
-      const flags = inFlight.flagsOf(seq) & (RequestFlag.special | RequestFlag.answered);
+      const all = inFlight.flagsOf(seq);
+      if ((all & RequestFlag.own) !== 0) inFlight.markAnswered(seq);
+      const flags = all & (RequestFlag.special | RequestFlag.answered | RequestFlag.own);
       if (flags !== RequestFlag.special || inFlight.opOf(seq) !== OpCode.ping) continue;
       this.#replyLocally(SpecialXid.ping, ErrorCode.ok);
       inFlight.markAnswered(seq);
@@ -285,13 +320,66 @@ export class Exchange implements Recovering {
         else this.#credentialsHeld().add(frameOf(inFlight, seq));
         return;
     }
-    const ledger = this.ledger ?? new WatchLedger();
+    const ledger = this.ledger ?? this.#newLedger();
     const start = inFlight.startOf(seq);
     noteWatchAnswer(ledger, op, error, inFlight.bytes, start, inFlight.endOf(seq), this.#told);
     if (op === OpCode.setWatches || op === OpCode.setWatches2) {
       this.#told = --this.#settings > 0 ? new Map() : null;
     }
     this.ledger = ledger.isEmpty ? null : ledger;
+  }
+
+  // ------------------------------------------------------------------ lasting watches
+
+  /** Another server has the session from now on. */
+  serve(isZabra: boolean): void {
+    this.#isPictured = !isZabra && this.#keeping.settings.relistPersistent;
+    if (!this.#isPictured) this.forgetPicture();
+    if (this.ledger !== null) this.ledger.listener = this.#isPictured ? this : null;
+  }
+
+  forgetPicture(): void {
+    this.picture?.clear();
+    this.picture = null;
+  }
+
+  onLasting(path: string, bits: number): void {
+    const { settings, pictures } = this.#keeping;
+    this.picture ??= new Picture(settings.relistNodesMax, pictures);
+    this.picture.watch(path, bits);
+    if (this.picture.isIdle) this.forgetPicture();
+  }
+
+  /** Asks for znodes below lasting watches that are not known yet. True: there is something to send. */
+  survey(nowMs: number): boolean {
+    const { picture } = this;
+    if (picture === null) return false;
+    const inFlight = (this.inFlight ??= this.#keeping.inFlights.take());
+    return askForPicture(picture, inFlight, this.#keeping.writers, nowMs);
+  }
+
+  #newLedger(): WatchLedger {
+    const ledger = new WatchLedger();
+    if (this.#isPictured) ledger.listener = this;
+    return ledger;
+  }
+
+  /** Everything up to the answer has been told, as by any other answer. */
+  #onSurvey(inFlight: InFlight, bytes: Uint8Array, start: number, end: number): string | null {
+    const high = int32At(bytes, start + 8);
+    if (high >= 0) this.delivered.onReply(high, int32At(bytes, start + 12) >>> 0);
+    inFlight.pop();
+    if (inFlight.size > 0) this.#settle(inFlight);
+    try {
+      this.picture?.onChildren(
+        int32At(bytes, start + 16),
+        new Reader(bytes, start + REPLY_BYTES_MIN, end),
+      );
+    } catch (problem) {
+      if (!(problem instanceof MalformedError)) throw problem;
+      return 'a listing that cannot be read';
+    }
+    return null;
   }
 
   #credentialsHeld(): Credentials {

@@ -304,6 +304,10 @@ export class FakeConnection implements SocketHandler {
       }
     }
     const path = reader.readString() ?? '';
+    if (this.server.hidden.has(path) && tree.has(path) && op !== OpCode.exists) {
+      this.reply(xid, zxid, ErrorCode.noAuth);
+      return;
+    }
     const { error, body: answer } = tree.read(op, path);
     if (op !== OpCode.sync && reader.readBool()) this.#watch(op, path, error);
     this.reply(xid, zxid, error, answer);

@@ -35,6 +35,8 @@ export class FakeServer {
   /** Operations upon which it hangs up. */
   readonly poison = new Set<number>();
   readonly refusedSchemes = new Set<string>();
+  /** Nobody may read these, nor hears of them. */
+  readonly hidden = new Set<string>();
   #host: Host | null = null;
   /** A turn of this server is planned. */
   #isApplying = false;
@@ -127,6 +129,7 @@ export class FakeServer {
     this.applied++;
     this.tree.apply(txn.changes, txn.zxid);
     for (const happening of happeningsOf(txn.changes)) {
+      if (this.hidden.has(happening.path)) continue;
       for (const connection of this.connections) {
         if (connection.watches.fire(happening)) {
           connection.sendEvent(txn.zxid, happening.type, happening.path);

@@ -19,6 +19,8 @@ export const RequestFlag = {
   local: 8,
   /** Has had its answer and waits for its place at the head. */
   answered: 16,
+  /** The balancer's own question: its client never hears of it. */
+  own: 32,
 } as const;
 
 const FRAME_LENGTH_BYTES = 4;
@@ -83,6 +85,10 @@ export class InFlight {
   /** The first that has not been sent. */
   get sentEnd(): number {
     return this.#sent;
+  }
+
+  get unsentCount(): number {
+    return this.#next - this.#sent;
   }
 
   get byteLength(): number {

@@ -97,6 +97,14 @@ export interface KeepingSettings {
   readonly pauseBytesMax: number;
   /** And so long without taking any of it ends the connection. */
   readonly slowClientTimeoutMs: number;
+  /**
+   * Servers that cannot tell what persistent watches missed (Apache's) do not end the connections of
+   * those who hold some: the znodes are listed again elsewhere, and what is different is told.
+   */
+  readonly relistPersistent: boolean;
+  /** Znodes that are kept in mind for that, of one client and of all. */
+  readonly relistNodesMax: number;
+  readonly relistNodesInAllMax: number;
   /** The operator says that the Apache servers have local sessions, which die when they move. */
   readonly hasLocalSessions: boolean;
   /** Sent before anything else on each connection to a server (PROXY protocol); null: nothing. */
@@ -117,6 +125,9 @@ export const keepingDefaults: KeepingSettings = {
   inFlightBytesMax: 4 * 1024 * 1024,
   pauseBytesMax: 1024 * 1024,
   slowClientTimeoutMs: 30_000,
+  relistPersistent: false,
+  relistNodesMax: 10_000,
+  relistNodesInAllMax: 500_000,
   hasLocalSessions: false,
 };
 

@@ -12,6 +12,7 @@ import { readGreeting, writeWelcome, type Greeting, type Welcome } from './conne
 import { Exchange } from './exchange.js';
 import { FrameSplitter, type FrameSink } from './frames.js';
 import type { InFlight } from './in-flight.js';
+import { Intake } from './intake.js';
 import type { Keeping } from './keeping.js';
 import type {
   Backend,
@@ -22,8 +23,10 @@ import type {
   SessionView,
 } from './keeping-types.js';
 import { hasUnansweredWrite } from './masking.js';
+import { obstacleToLeaving } from './obstacles.js';
 import { Outlet } from './outlet.js';
 import { Relocation } from './relocation.js';
+import type { Sharing } from './request-share.js';
 import type { Upstream, UpstreamOwner } from './upstream.js';
 
 /** A request that ends one server's connection after another is its sender's affair. */
@@ -31,11 +34,13 @@ const LOSSES_IN_A_ROW_MAX = 5;
 /** A server that leaves a question unanswered for this part of the timeout, and says nothing, is lost. */
 const SILENCE_SHARE = 1 / 6;
 const SILENCE_MS_MIN = 500;
+/** So long, of its timeout, its class may keep a session waiting for its turn. */
+const WAIT_SHARE = 1 / 6;
 const NOTHING: readonly never[] = [];
 
 type Phase = 'greeting' | 'attaching' | 'open' | 'closed';
 
-export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, SessionView {
+export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, SessionView, Sharing {
   readonly keeping: Keeping;
   readonly socket: Socket;
   readonly origin: ClientOrigin;
@@ -59,11 +64,8 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
   #phase: Phase = 'greeting';
   readonly #splitter: FrameSplitter;
   readonly #outlet: Outlet;
+  readonly #intake: Intake;
   #relocation: Relocation | null = null;
-  #isPaused = false;
-  /** What the client had not taken when that was looked at last, and since when it is no less. */
-  #blockedBytes = 0;
-  #blockedSinceMs = 0;
   #lossesInARow = 0;
 
   constructor(keeping: Keeping, socket: Socket, origin: ClientOrigin) {
@@ -76,6 +78,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
     this.#splitter = new FrameSplitter(keeping.settings.requestBytesMax);
     this.#outlet = new Outlet(keeping.writers, socket);
     this.exchange = new Exchange(this, keeping, this.#outlet);
+    this.#intake = new Intake(keeping, socket, origin.class, this);
   }
 
   // ------------------------------------------------------------------ what others see
@@ -141,18 +144,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
   /** Why it could not be brought elsewhere from that server. */
   #obstacleAt(upstream: Upstream | null): string | null {
     const { settings } = this.keeping;
-    const { credentials, ledger } = this.exchange;
-    if (settings.mask === 'off') return 'masking is off';
-    if (this.origin.certificateSubject !== null) return 'it shows a certificate';
-    if (credentials !== null && credentials.obstacle !== null) return credentials.obstacle;
-    if (this.isReadOnly) return 'its server has no quorum';
-    if (upstream === null) return null;
-    if (upstream.isLocal) return 'it is a local session';
-    if (upstream.isZabra) return null;
-    if (settings.hasLocalSessions) return 'it may be a local session';
-    if (ledger === null) return null;
-    if (ledger.hasLasting) return 'it holds persistent watches';
-    return settings.mask === 'strict' ? 'it holds watches' : null;
+    return obstacleToLeaving(settings, this.origin, this.exchange, this.isReadOnly, upstream);
   }
 
   hasPassword(shown: Uint8Array | null): boolean {
@@ -203,8 +195,9 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
 
   onFrame(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#phase === 'greeting') return this.#onGreeting(new Reader(bytes, start + 4, end));
-    const isServed = this.#isServed;
-    const fault = this.exchange.onRequest(bytes, start, end, this.heardMs, isServed);
+    const { heardMs } = this;
+    const answersPings = !this.#isServed && heardMs < this.budgetEndMs;
+    const fault = this.exchange.onRequest(bytes, start, end, heardMs, answersPings);
     return fault === null ? this.#phase !== 'closed' : this.#refuseMalformed(fault);
   }
 
@@ -254,13 +247,19 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
     inFlight.seal();
     const { upstream } = this;
     if (upstream !== null && !upstream.isCongested && this.#isServed) {
-      if (inFlight.unsentBytes > 0) this.#send(inFlight, upstream);
+      if (inFlight.unsentBytes > 0 && this.#intake.admits(inFlight)) this.#send(inFlight, upstream);
       if (this.exchange.hasWritten) {
         this.exchange.hasWritten = false;
         this.keeping.backends.onWrite();
       }
     }
-    this.#throttle(inFlight);
+    this.#intake.adjust(inFlight);
+  }
+
+  onTurn(): void {
+    if (this.isClosed) return;
+    if (this.exchange.inFlight?.sentCount === 0) this.upstream?.excuse();
+    this.forward();
   }
 
   #send(inFlight: InFlight, upstream: Upstream): void {
@@ -269,15 +268,6 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
     if (upstream.socket.write(inFlight.bytes, start, inFlight.tail)) return;
     upstream.isCongested = true;
     inFlight.lend();
-  }
-
-  #throttle(inFlight: InFlight | null): void {
-    const { inFlightBytesMax } = this.keeping.settings;
-    const held = inFlight === null ? 0 : inFlight.byteLength;
-    if (this.#isPaused ? held > inFlightBytesMax / 2 : held <= inFlightBytesMax) return;
-    this.#isPaused = !this.#isPaused;
-    if (this.#isPaused) this.socket.pause();
-    else this.socket.resume();
   }
 
   // ------------------------------------------------------------------ from the server
@@ -307,11 +297,19 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
       this.keeping.backends.onReply(upstream.backend, upstream.heardMs - askedMs, high, low);
       exchange.release();
     }
-    if (this.#isPaused) this.#throttle(exchange.inFlight);
+    if (exchange.picture?.wantsToAsk === true) this.#survey();
+    this.#intake.onAnswers(exchange.inFlight);
     this.flush();
     if (this.socket.pendingBytes > this.keeping.settings.pauseBytesMax) upstream.pause();
     if (exchange.endsWithServer && exchange.inFlight === null) this.#end();
     else this.#relocation?.onAnswers();
+  }
+
+  /** Not for a client that may be gone: a question keeps the session alive. */
+  #survey(): void {
+    const nowMs = this.keeping.world.clock.monotonicMs();
+    if (!this.#isServed || nowMs - this.heardMs > this.timeoutMs / 3) return;
+    if (this.exchange.survey(nowMs)) this.forward();
   }
 
   onUpstreamDrain(): void {
@@ -335,6 +333,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
     }
     if (this.keeping.world.clock.monotonicMs() < this.budgetEndMs) this.exchange.answerPings();
     this.exchange.release();
+    this.#intake.onServerGone(this.exchange.inFlight);
     this.flush();
     if (this.#relocation === null) {
       this.#relocate(new Relocation(this, { kind: 'loss', from: upstream.backend }));
@@ -397,6 +396,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
   #settleAt(upstream: Upstream): void {
     this.#relocation = null;
     this.upstream = upstream;
+    this.exchange.serve(upstream.isZabra);
     upstream.owner = this;
     this.flush();
     this.forward();
@@ -410,6 +410,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
     this.upstream = null;
     upstream.leave();
     this.keeping.backends.onDetached(upstream.backend);
+    this.#intake.onServerGone(this.exchange.inFlight);
   }
 
   /** A client that comes with a session which is no more is told so. */
@@ -439,6 +440,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
         return;
       case 'open':
         this.#sweepClient(nowMs);
+        this.#intake.sweep(this.timeoutMs * WAIT_SHARE);
         if (!isLate) this.#sweepServer(nowMs);
         return;
       case 'closed':
@@ -446,11 +448,7 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
   }
 
   #sweepClient(nowMs: number): void {
-    const { pendingBytes } = this.socket;
-    if (pendingBytes === 0 || pendingBytes < this.#blockedBytes) this.#blockedSinceMs = nowMs;
-    if (this.#blockedBytes === 0) this.#blockedSinceMs = nowMs;
-    this.#blockedBytes = pendingBytes;
-    if (nowMs - this.#blockedSinceMs <= this.keeping.settings.slowClientTimeoutMs) return;
+    if (this.#outlet.blockedMs(nowMs) <= this.keeping.settings.slowClientTimeoutMs) return;
     this.drop('it does not read what it is sent');
     this.socket.destroy();
   }
@@ -494,6 +492,8 @@ export class KeptSession implements SocketHandler, FrameSink, UpstreamOwner, Ses
     const { inFlight } = this.exchange;
     this.exchange.inFlight = null;
     if (inFlight !== null) this.keeping.inFlights.give(inFlight);
+    this.#intake.close();
+    this.exchange.forgetPicture();
     this.keeping.onClosed(this);
     this.keeping.hooks.onClosed?.(this);
   }

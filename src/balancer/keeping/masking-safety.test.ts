@@ -85,6 +85,31 @@ void test('who is silent for good is dropped, and its session was not touched', 
   assert.equal(stage.backends.count('attaching'), 1);
 });
 
+void test('who comes with a session is brought nowhere when it may have gone again', async () => {
+  const [stage, client] = await begin(1);
+  const { sessionId, password } = client;
+  stage.server(0).kill();
+  client.close();
+  const [again, other] = [await stage.client(), await stage.client()];
+  again.greet({ sessionId, password, timeoutMs: TIMEOUT_MS });
+  other.greet({ timeoutMs: TIMEOUT_MS });
+  await stage.pass(TIMEOUT_MS / 3 + 200);
+  assert.match(stage.dropped.join(), /it may have gone/);
+  assert.equal(again.isClosed, true);
+  await stage.server(0).start();
+  // what nobody has yet nobody can lose
+  await stage.until(() => other.sessionId !== 0n);
+});
+
+void test('however little it asks for, it is brought to a server that is there', async () => {
+  const [stage, client] = await begin(1);
+  const { sessionId, password } = client;
+  client.close();
+  const again = await stage.client();
+  again.greet({ sessionId, password, timeoutMs: 0 });
+  await stage.until(() => again.sessionId === sessionId);
+});
+
 void test('no server for a while, as during an election, is waited out', async () => {
   const [stage, client] = await begin();
   client.keepPinging(500);

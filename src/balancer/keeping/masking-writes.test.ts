@@ -236,6 +236,26 @@ void test('two writes with one number: nobody can tell which was executed', asyn
   assert.match(stage.dropped.join(), /the same number/);
 });
 
+void test('what an earlier client of the session wrote by the same number is not this one’s doing', async () => {
+  const [stage, earlier] = await begin();
+  const first = earlier.create('/b');
+  await stage.until(() => earlier.replyTo(first) !== null);
+  earlier.close();
+  const client = await stage.client();
+  // it has seen nothing of that, and is shown nothing before its server is lost
+  const { sessionId, password } = earlier;
+  client.greet({ sessionId, password, lastZxidSeen: 0n });
+  await stage.until(() => client.sessionId !== 0n);
+  stage.server(0).isCutOff = true;
+  client.create('/c');
+  await loseAnswers(stage);
+  await stage.until(() => client.replyTo(first) !== null);
+  const txns = stage.ensemble.log.filter(({ cxid }) => cxid === first);
+  assert.equal(txns.length, 2);
+  assert.equal(client.replyTo(first)?.zxid, txns[1]?.zxid);
+  assert.ok(stage.ensemble.tree.has('/c'));
+});
+
 void test('a session that ended while its end was being asked for has ended', async () => {
   const [stage, client] = await begin();
   stage.server(0).isLagging = true;

@@ -6,13 +6,17 @@ import { flagsOfRequest } from './effects.js';
 import { InFlight } from './in-flight.js';
 import { hasUnansweredWrite, planMasking, unansweredWrites } from './masking.js';
 
-/** w: a write, r: a read, a: credentials; in order, numbered from 1. */
+const opOf: Readonly<Record<string, number>> = {
+  ...{ w: OpCode.setData, r: OpCode.getACL, s: OpCode.sync, a: OpCode.auth },
+};
+
+/** w: a write, r: a read, s: a sync, a: credentials; in order, numbered from 1. */
 function asked(kinds: string): InFlight {
   const inFlight = new InFlight();
   kinds.split('').forEach((kind, i) => {
     const bytes = new Uint8Array(16);
     const view = new DataView(bytes.buffer);
-    const op = kind === 'w' ? OpCode.setData : kind === 'r' ? OpCode.sync : OpCode.auth;
+    const op = opOf[kind] ?? 0;
     view.setInt32(4, i + 1);
     view.setInt32(8, op);
     inFlight.add(bytes, 0, 16, flagsOfRequest(op, bytes, 0, 16), 0);
@@ -22,7 +26,7 @@ function asked(kinds: string): InFlight {
   return inFlight;
 }
 
-/** x: executed, n: never, u: unknown; the others were no writes. */
+/** x: executed, n: never, u: unknown; the others were no writes. Tells what is answered: `2s3`. */
 function planFor(kinds: string, fates: string): string {
   const inFlight = asked(kinds);
   const told: WriteFate[] = [];
@@ -35,7 +39,11 @@ function planFor(kinds: string, fates: string): string {
     else if (fate === 'u') told.push({ cxid, fate: Fate.unknown });
   });
   const plan = planMasking(inFlight, told);
-  return 'obstacle' in plan ? 'drop' : plan.executed.map(({ cxid }) => cxid).join();
+  if ('obstacle' in plan) return 'drop';
+  const answered = plan.executed.map(({ cxid, syncs }) => {
+    return [...syncs.map((seq) => `${inFlight.xidOf(seq)}s`), cxid].join('');
+  });
+  return answered.join();
 }
 
 void test('executed writes must be the first of what is unanswered', () => {
@@ -47,6 +55,34 @@ void test('executed writes must be the first of what is unanswered', () => {
   assert.equal(planFor('ww', 'nx'), 'drop');
   assert.equal(planFor('rrr', '---'), '');
   assert.equal(planFor('aw', '-x'), '2');
+});
+
+void test('a sync may stand before an executed write, unless it has to be asked again', () => {
+  assert.equal(planFor('wsw', 'x-x'), '1,2s3');
+  assert.equal(planFor('sswsw', '--x-x'), '1s2s3,4s5');
+  assert.equal(planFor('wsws', 'x-x-'), '1,2s3');
+  assert.equal(planFor('wsww', 'x-xn'), '1,2s3');
+  assert.equal(planFor('wsw', 'x-n'), '1');
+  assert.equal(planFor('rsw', '--x'), 'drop');
+  assert.equal(planFor('srw', '--x'), 'drop');
+  assert.equal(planFor('wsw', 'n-x'), 'drop');
+});
+
+void test('a sync that cannot be read is answered by a server or not at all', () => {
+  const inFlight = new InFlight();
+  const bytes = new Uint8Array(12);
+  new DataView(bytes.buffer).setInt32(8, OpCode.sync);
+  inFlight.add(bytes, 0, 12, flagsOfRequest(OpCode.sync, bytes, 0, 12), 0);
+  inFlight.seal();
+  const write = new Uint8Array(12);
+  new DataView(write.buffer).setInt32(4, 7);
+  new DataView(write.buffer).setInt32(8, OpCode.setData);
+  inFlight.add(write, 0, 12, flagsOfRequest(OpCode.setData, write, 0, 12), 0);
+  inFlight.seal();
+  inFlight.takeUnsent(0, 0);
+  const body = new Uint8Array(0);
+  const fate: WriteFate = { cxid: 7, fate: Fate.executed, zxid: 3n, error: 0, body };
+  assert.ok('obstacle' in planMasking(inFlight, [fate]));
 });
 
 void test('one write that nobody knows of is one too many', () => {

@@ -33,6 +33,9 @@ export class Outlet {
   #source: Uint8Array | null = null;
   #sourceStart = 0;
   #sourceEnd = 0;
+  /** What the client had not taken when that was looked at last, and since when it is no less. */
+  #blockedBytes = 0;
+  #blockedSinceMs = 0;
 
   constructor(pool: WriterPool, socket: Socket) {
     this.#pool = pool;
@@ -65,6 +68,15 @@ export class Outlet {
     const { pos } = writer;
     if (this.#socket.write(writer.bytes, 0, pos)) this.#pool.give(writer);
     return pos;
+  }
+
+  /** Asked every so often: so long the client has taken nothing of what it is sent. */
+  blockedMs(nowMs: number): number {
+    const { pendingBytes } = this.#socket;
+    const isLess = pendingBytes === 0 || pendingBytes < this.#blockedBytes;
+    if (isLess || this.#blockedBytes === 0) this.#blockedSinceMs = nowMs;
+    this.#blockedBytes = pendingBytes;
+    return nowMs - this.#blockedSinceMs;
   }
 
   #seal(): void {

@@ -84,6 +84,40 @@ void test('what a client asks while the next server is being reached is not held
   assert.equal(await stage.outcome(outcome), 'stayed');
 });
 
+void test('pings are not answered here for longer than the session surely lives', async () => {
+  const [stage, client] = await begin();
+  client.stopPinging();
+  client.ping();
+  await stage.pass(3950);
+  const { length } = client.replies;
+  stage.server(0).isLagging = true;
+  client.setData('/a', '1');
+  const outcome = stage.session.move('drain');
+  await stage.pass(30);
+  client.ping();
+  await stage.pass(5);
+  assert.equal(client.replies.length, length + 1, 'what is awaited keeps it from the server');
+  await stage.pass(100);
+  client.ping();
+  await stage.pass(50);
+  assert.equal(stage.session.state, 'quiescing');
+  assert.equal(client.replies.length, length + 1, 'two thirds of its timeout are over');
+  stage.server(0).isLagging = false;
+  stage.server(0).onCommitted();
+  assert.equal(await stage.outcome(outcome), 'moved');
+  await stage.until(() => client.replies.length === length + 3);
+});
+
+void test('a client that pings before it is welcomed is welcomed first', async () => {
+  const stage = await Stage.start(1);
+  stage.ensemble.delayMs = 20;
+  const client = await stage.client();
+  client.greet({});
+  client.ping();
+  await stage.until(() => client.replies.length === 1);
+  assert.deepEqual(client.story, ['welcome', '-2:0']);
+});
+
 void test('the next server hangs up while answers are awaited: what was held back goes on', async () => {
   const [stage, client] = await begin();
   stage.server(0).isLagging = true;
@@ -161,6 +195,60 @@ void test('the server that is left may be the one that has it again', async () =
   await stage.outcome(outcome);
   assert.equal(stage.session.backend?.id, 's1:2181');
   assert.equal(client.isClosed, false);
+});
+
+/** Something happens that the client is not told, and the second server begins to remember behind it. */
+async function beginForgetful(servers: number): Promise<[Stage, RawClient]> {
+  const [stage, client] = await begin(servers);
+  const xid = client.exists('/a', true);
+  await stage.until(() => client.replyTo(xid) !== null);
+  client.stopPinging();
+  stage.ensemble.change({ kind: 'create', path: '/b', data: '' });
+  await stage.pass(20);
+  stage.server(1).coversFrom = stage.ensemble.zxid;
+  return [stage, client];
+}
+
+void test('a server that has forgotten what watches missed gives the session back', async () => {
+  const [stage, client] = await beginForgetful(2);
+  assert.equal(await stage.outcome(stage.session.move('drain')), 'stayed');
+  assert.equal(stage.session.backend?.id, 's1:2181');
+  stage.ensemble.change({ kind: 'set', path: '/a', data: 'x' });
+  await stage.until(() => client.events.length === 1);
+  assert.equal(stage.backends.count('lost') + stage.backends.count('failed'), 0);
+  assert.deepEqual(stage.dropped, []);
+});
+
+void test('but first the others are asked', async () => {
+  const [stage, client] = await beginForgetful(3);
+  assert.equal(await stage.outcome(stage.session.move('drain')), 'moved');
+  assert.equal(stage.session.backend?.id, 's3:2181');
+  assert.equal(client.isClosed, false);
+});
+
+void test('one that could not be reached is asked once more before that is given up', async () => {
+  const [stage, client] = await beginForgetful(3);
+  // reached before the second one is, and once more behind it
+  stage.backends.preferred = stage.server(2).backend;
+  stage.server(2).kill();
+  stage.server(0).isSilent = true;
+  const outcome = stage.session.move('drain');
+  await stage.until(() => stage.backends.count('failed') === 1);
+  await stage.server(2).start();
+  stage.server(0).kill();
+  assert.equal(await stage.outcome(outcome), 'moved');
+  assert.equal(stage.session.backend?.id, 's3:2181');
+  assert.equal(client.isClosed, false);
+});
+
+void test('when nobody remembers, the connection ends, once each has been asked', async () => {
+  const [stage, client] = await beginForgetful(2);
+  stage.server(0).coversFrom = stage.ensemble.zxid;
+  assert.equal(await stage.outcome(stage.session.move('drain')), 'dropped');
+  assert.match(stage.dropped.join(), /what its watches missed is forgotten/);
+  await stage.until(() => client.isClosed);
+  // first of all, then at the second one, then back at the first one
+  assert.equal(stage.backends.count('attaching'), 3);
 });
 
 void test('what the server that was left still says is not looked at, and nothing is lost', async () => {
@@ -290,7 +378,7 @@ void test('a server that does not answer keeps nobody from the others', async ()
 });
 
 void test('fifty sessions leave a server, and none of their clients notices', async () => {
-  const stage = await Stage.start(2);
+  const stage = await Stage.start(2, { settings: { attachesAtOnceMax: 50 } });
   const clients = await Promise.all(Array.from({ length: 50 }, () => stage.openClient()));
   for (const client of clients) client.keepPinging(1000);
   const xids = clients.map((client) => client.exists('/', true));

@@ -5,7 +5,8 @@
  * answers to writes before it. When it is done, what has no answer is asked again, in order.
  *
  * A server that has not granted the extension gets nothing of it. There the watches can only be set as
- * a client itself would, which misses what a znode went through in between.
+ * a client itself would, which misses what a znode went through in between; what lasting ones missed is
+ * found out by looking at their znodes again, where that is wanted (relisting.ts).
  */
 import {
   readFates,
@@ -17,7 +18,7 @@ import { ContinuationOp } from '../../protocol/continuation.js';
 import { ErrorCode, errorName } from '../../protocol/errors.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { Reader } from '../../protocol/reader.js';
-import { SetWatches } from '../../protocol/records.js';
+import { SetWatches, SetWatches2 } from '../../protocol/records.js';
 import { decodeUtf8 } from '../../protocol/utf8.js';
 import { SpecialXid } from '../../protocol/xid.js';
 import type { Writer } from '../../protocol/writer.js';
@@ -26,11 +27,12 @@ import { eventKey, type Delivered, type SkippedEvents } from './delivered.js';
 import type { InFlight } from './in-flight.js';
 import type { MaskMode } from './keeping-types.js';
 import { planMasking, unansweredWrites, type ExecutedWrite } from './masking.js';
+import { obstacleToSetting } from './obstacles.js';
+import { OwnXid } from './own-xid.js';
+import type { Picture } from './picture.js';
+import { Relisting } from './relisting.js';
 import { int32At } from './request-facts.js';
 import type { WatchLedger } from './watch-ledger.js';
-
-/** The balancer's own questions, far from the numbers that clients use. */
-const OwnXid = { sync: -0x5a42_0001, fate: -0x5a42_0002, catchUp: -0x5a42_0003 } as const;
 
 const REPLY_HEADER_BYTES = 20;
 /** Of an event's frame: type, state, length of the path, path. */
@@ -47,8 +49,12 @@ export interface Recovering {
   /** Frames with which the client showed its credentials, lengths first. */
   readonly authFrames: readonly Uint8Array[];
   readonly mask: MaskMode;
+  /** The znodes that its lasting watches are about; null: they are not kept in mind. */
+  readonly picture: Picture | null;
   deliverEvent(bytes: Uint8Array, start: number, end: number): void;
   deliverExecuted(write: ExecutedWrite): void;
+  /** Answers a sync: everything up to the zxid has been told. */
+  deliverSync(seq: number, zxid: bigint): void;
 }
 
 export type RecoveryStep =
@@ -69,8 +75,11 @@ export class Recovery {
   #catchUps = 0;
   #setWatches = 0;
   #skipped: SkippedEvents | null = null;
+  #relisting: Relisting | null = null;
   #executed: readonly ExecutedWrite[] = [];
   #executedCount = 0;
+  /** Of so many of them the syncs in front have been answered. */
+  #syncedCount = 0;
   /** What is to be said because an answer asked for it. */
   readonly #say: (write: (out: Writer) => void) => void;
 
@@ -81,13 +90,13 @@ export class Recovery {
   }
 
   start(): RecoveryStep {
-    const { inFlight, ledger, authFrames, mask } = this.#session;
+    const { inFlight, ledger, authFrames } = this.#session;
     const writes = inFlight === null ? [] : unansweredWrites(inFlight);
     const watches = ledger === null || ledger.isEmpty ? null : ledger;
     if (!this.#isZabra) {
       if (writes.length > 0) return { obstacle: 'a write has no answer' };
-      if (watches?.hasLasting === true) return { obstacle: 'it holds persistent watches' };
-      if (watches !== null && mask === 'strict') return { obstacle: 'it holds watches' };
+      const obstacle = watches === null ? null : obstacleToSetting(watches, this.#session);
+      if (obstacle !== null) return { obstacle };
     }
     if (authFrames.length + writes.length === 0 && watches === null) return 'done';
     this.#say((out) => {
@@ -111,6 +120,7 @@ export class Recovery {
     const error = int32At(bytes, start + 16);
     const step = this.#onAnswer(xid, error, bytes, start + REPLY_HEADER_BYTES, end);
     if (step !== 'more' || this.#awaited > 0) return step;
+    if (this.#relisting !== null && !this.#hasListed(this.#relisting, bytes, start)) return 'more';
     this.#deliverRest();
     return 'done';
   }
@@ -148,6 +158,8 @@ export class Recovery {
         if (this.#setWatches === 0) break;
         this.#setWatches--;
         return error === 0 ? 'more' : { lost: `watches were refused with ${errorName(error)}` };
+      case OwnXid.survey:
+        return this.#relisting?.onAnswer(error, new Reader(bytes, bodyStart, end)) ?? 'more';
     }
     return { lost: `an answer with the number ${xid}, which nothing has` };
   }
@@ -176,13 +188,22 @@ export class Recovery {
 
   #onEvent(bytes: Uint8Array, start: number, end: number): RecoveryStep {
     if (end - start < EVENT_PATH_AT) return { lost: 'an event without a path' };
+    if (this.#relisting !== null) {
+      this.#relisting.onEvent(bytes, start, end);
+      return 'more';
+    }
     const high = int32At(bytes, start + 8);
     const low = int32At(bytes, start + 12) >>> 0;
     if (high >= 0) {
       const zxid = (BigInt(high) << 32n) | BigInt(low);
       for (;;) {
         const write = this.#executed[this.#executedCount];
-        if (write === undefined || write.zxid >= zxid) break;
+        if (write === undefined || write.zxid > zxid) break;
+        if (write.zxid === zxid) {
+          // a write's own events come before its answer, and behind those of what was asked before it
+          this.#deliverSyncs(write);
+          break;
+        }
         this.#deliverNext(write);
       }
     }
@@ -195,6 +216,17 @@ export class Recovery {
     return 'more';
   }
 
+  /** All else has been answered: are the znodes below lasting watches known, too? */
+  #hasListed(relisting: Relisting, bytes: Uint8Array, start: number): boolean {
+    if (!relisting.hasBegun) {
+      const zxidLow = BigInt(int32At(bytes, start + 12) >>> 0);
+      relisting.begin((BigInt(int32At(bytes, start + 8)) << 32n) | zxidLow);
+    }
+    if (relisting.isDone) relisting.deliver();
+    else if (relisting.wantsToAsk) this.#say((out) => relisting.ask(out));
+    return relisting.isDone;
+  }
+
   #deliverRest(): void {
     for (;;) {
       const write = this.#executed[this.#executedCount];
@@ -204,8 +236,16 @@ export class Recovery {
   }
 
   #deliverNext(write: ExecutedWrite): void {
+    this.#deliverSyncs(write);
     this.#executedCount++;
     this.#session.deliverExecuted(write);
+  }
+
+  /** Of the last moment before the write: all that is older was told, and none of its own. */
+  #deliverSyncs(write: ExecutedWrite): void {
+    if (this.#syncedCount > this.#executedCount) return;
+    this.#syncedCount = this.#executedCount + 1;
+    for (const seq of write.syncs) this.#session.deliverSync(seq, write.zxid - 1n);
   }
 
   #askFates(out: Writer, inFlight: InFlight, cxids: readonly number[]): void {
@@ -241,18 +281,30 @@ export class Recovery {
   }
 
   #askSetWatches(out: Writer, ledger: WatchLedger): void {
-    const relativeZxid = this.#session.delivered.base;
+    const { delivered, picture } = this.#session;
+    const { hasLasting } = ledger;
+    if (hasLasting && picture !== null) this.#relisting = new Relisting(this.#session, picture);
     for (const lists of ledger.batches()) {
       const start = beginFrame(out);
       out.writeInt(SpecialXid.setWatches);
-      out.writeInt(OpCode.setWatches);
-      SetWatches.write(out, requestOf(relativeZxid, lists));
+      out.writeInt(hasLasting ? OpCode.setWatches2 : OpCode.setWatches);
+      const request = requestOf(delivered.base, lists);
+      // the older operation is known to older servers, too
+      if (hasLasting) SetWatches2.write(out, request);
+      else SetWatches.write(out, request);
       endFrame(out, start);
       this.#setWatches++;
     }
   }
 }
 
-function requestOf(relativeZxid: bigint, { data, exist, child }: WatchLists): SetWatches {
-  return { relativeZxid, dataWatches: data, existWatches: exist, childWatches: child };
+function requestOf(relativeZxid: bigint, lists: WatchLists): SetWatches2 {
+  return {
+    relativeZxid,
+    dataWatches: lists.data,
+    existWatches: lists.exist,
+    childWatches: lists.child,
+    persistentWatches: lists.persistent,
+    persistentRecursiveWatches: lists.recursive,
+  };
 }

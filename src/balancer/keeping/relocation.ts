@@ -12,6 +12,7 @@ import { MalformedError, Reader } from '../../protocol/reader.js';
 import type { Writer } from '../../protocol/writer.js';
 import type { Timer } from '../../ports/clock.js';
 import type { Waiting } from './attach-gate.js';
+import { Candidates } from './candidates.js';
 import { readWelcome, writeGreeting, type Welcome } from './connect-frames.js';
 import type { Keeping } from './keeping.js';
 import type { Backend, MoveOutcome, MoveReason } from './keeping-types.js';
@@ -31,6 +32,8 @@ export type Cause =
 
 const { fate, catchUp, global } = ContinuationCapability;
 const CAPABILITIES = fate | catchUp;
+/** However little a client asks for: servers grant more than that, as a rule. */
+const FIRST_PATIENCE_MS_MIN = 1000;
 
 /**
  * word: the client is to be heard. pause: no server would do just now. quiet: there is a connection to
@@ -43,7 +46,7 @@ export class Relocation implements UpstreamOwner, Waiting {
   readonly startedMs: number;
   readonly #session: KeptSession;
   readonly #keeping: Keeping;
-  readonly #excluded = new Set<Backend>();
+  readonly #candidates: Candidates;
   #phase: Phase = 'pause';
   /** Grows with each attempt, so that what comes late is known as such. */
   #attempt = 0;
@@ -53,8 +56,6 @@ export class Relocation implements UpstreamOwner, Waiting {
   #upstream: Upstream | null = null;
   #recovery: Recovery | null = null;
   #askedMs = 0;
-  /** What a server that took the session did not remember of it; others may. */
-  #forgotten: string | null = null;
   #timer: Timer | null = null;
   #budgetTimer: Timer | null = null;
 
@@ -63,7 +64,9 @@ export class Relocation implements UpstreamOwner, Waiting {
     this.#session = session;
     this.#keeping = session.keeping;
     this.startedMs = session.keeping.world.clock.monotonicMs();
-    if (cause.kind !== 'first') this.#excluded.add(cause.from);
+    const { backends, gate } = session.keeping;
+    const from = cause.kind === 'first' ? null : cause.from;
+    this.#candidates = new Candidates(backends, gate, from);
   }
 
   start(): void {
@@ -120,11 +123,18 @@ export class Relocation implements UpstreamOwner, Waiting {
     return this.cause.kind === 'planned' && this.#session.upstream !== null;
   }
 
-  /** The client has not been heard for so long that it may be gone. */
+  /**
+   * The client has not been heard for so long that it may be gone: what it had when it came may be served
+   * elsewhere by now, and nothing that a first attach shows says which of the two is the later one.
+   */
   get #isSilent(): boolean {
-    if (this.cause.kind === 'first') return false;
-    const { heardMs, timeoutMs } = this.#session;
-    return this.#keeping.world.clock.monotonicMs() - heardMs > timeoutMs / 3;
+    const { id, heardMs, timeoutMs, greeting } = this.#session;
+    const isFirst = this.cause.kind === 'first';
+    if (isFirst && id === 0n) return false;
+    const patienceMs = isFirst
+      ? Math.max(FIRST_PATIENCE_MS_MIN, (greeting?.timeoutMs ?? 0) / 3)
+      : timeoutMs / 3;
+    return this.#keeping.world.clock.monotonicMs() - heardMs > patienceMs;
   }
 
   #seek(): void {
@@ -134,48 +144,36 @@ export class Relocation implements UpstreamOwner, Waiting {
     this.#keeping.gate.forget(this);
     if (this.#isSilent) {
       this.#phase = 'word';
+      if (this.cause.kind === 'first') {
+        session.drop('it may have gone while no server was found for it');
+        return;
+      }
       const patienceMs = Math.max(settings.quiesceTimeoutMs, session.timeoutMs / 3);
       if (this.#mayStay) this.#plan(patienceMs, () => this.#stay());
       return;
     }
     this.#phase = 'pause';
-    const full = this.#choose();
-    if (full === null) return;
-    if (full.length > 0) this.#keeping.gate.wait(this);
+    const candidates = this.#candidates;
+    const found = candidates.next({
+      minZxid: session.exchange.delivered.zxid,
+      canBeReadOnly: this.cause.kind === 'first' && session.greeting?.canBeReadOnly === true,
+      origin: session.origin,
+    });
+    if ('backend' in found) {
+      this.#connect(found.backend);
+      return;
+    }
+    if (found.full.length > 0) this.#keeping.gate.wait(this);
     else if (this.#mayStay) {
       this.#stay();
       return;
-    } else if (this.#forgotten !== null) {
-      session.drop(this.#forgotten);
+    } else if (candidates.forgotten !== null) {
+      const last = candidates.lastResort();
+      if (last === null) session.drop(candidates.forgotten);
+      else this.#connect(last);
       return;
-    }
-    // those that failed may be back when all have been tried
-    else this.#excluded.clear();
+    } else candidates.beginAgain();
     this.#plan(settings.retryDelayMs * (0.5 + world.random()), () => this.#seek());
-  }
-
-  /** Null: an attempt has begun. Else those that would do, and have no room now. */
-  #choose(): Backend[] | null {
-    const session = this.#session;
-    const { backends, gate } = this.#keeping;
-    const full: Backend[] = [];
-    for (;;) {
-      const backend = backends.choose({
-        minZxid: session.exchange.delivered.zxid,
-        canBeReadOnly: this.cause.kind === 'first' && session.greeting?.canBeReadOnly === true,
-        origin: session.origin,
-        excluded: this.#excluded,
-      });
-      if (backend !== null && !gate.hasRoom(backend) && !this.#excluded.has(backend)) {
-        full.push(backend);
-        this.#excluded.add(backend);
-        continue;
-      }
-      for (const one of full) this.#excluded.delete(one);
-      if (backend === null) return full;
-      this.#connect(backend);
-      return null;
-    }
   }
 
   #connect(backend: Backend): void {
@@ -375,7 +373,8 @@ export class Relocation implements UpstreamOwner, Waiting {
     if (cause.kind === 'loss') {
       hooks.onMasked?.(session, cause.from, backend, nowMs - this.startedMs);
     }
-    this.#tell('moved', backend);
+    const isBack = cause.kind !== 'first' && cause.from === backend;
+    this.#tell(isBack ? 'stayed' : 'moved', backend);
   }
 
   // ------------------------------------------------------------------ how it can end
@@ -393,17 +392,15 @@ export class Relocation implements UpstreamOwner, Waiting {
       session: this.#session.name,
       reason: error.message,
     });
-    this.#excluded.add(backend);
+    this.#candidates.onFailed(backend);
     this.#seek();
     // what was held back for the move goes on meanwhile
     if (this.#mayStay) this.#session.forward();
   }
 
-  /** It has the session now, and nobody will take that back but another server. */
   #onForgotten(backend: Backend, what: string): void {
     this.#abandon();
-    this.#forgotten = what;
-    this.#excluded.add(backend);
+    this.#candidates.onForgotten(backend, what);
     this.#seek();
   }
 

@@ -16,6 +16,8 @@ import type {
 } from './keeping-types.js';
 import { KeptSession } from './kept-session.js';
 import { WriterPool } from './outlet.js';
+import { PictureBudget } from './picture.js';
+import type { RequestGate } from './request-share.js';
 import type { BalancerWorld } from '../world.js';
 
 const SWEEP_INTERVAL_MS = 100;
@@ -32,6 +34,8 @@ export class SessionKeeper implements Keeping {
   readonly writers = new WriterPool();
   readonly inFlights = new InFlightPool();
   readonly gate: AttachGate;
+  readonly pictures: PictureBudget;
+  readonly requestGate: RequestGate | null;
   readonly #sessions = new Set<KeptSession>();
   readonly #byId = new Map<bigint, KeptSession>();
   /** Sockets that have still something to send, and until when they may. */
@@ -45,12 +49,15 @@ export class SessionKeeper implements Keeping {
     settings: KeepingSettings,
     backends: Backends,
     hooks: KeepingHooks = {},
+    requestGate: RequestGate | null = null,
   ) {
     this.world = world;
     this.settings = settings;
     this.gate = new AttachGate(settings.attachesAtOnceMax);
+    this.pictures = new PictureBudget(settings.relistNodesInAllMax);
     this.backends = backends;
     this.hooks = hooks;
+    this.requestGate = requestGate;
   }
 
   /** A client's connection, of which no byte has been read that is not handed to the handler. */

@@ -23,6 +23,7 @@ import {
   type SessionView,
 } from './keeping-types.js';
 import { RawClient } from './raw-client.fixture.js';
+import type { RequestGate } from './request-share.js';
 import { SessionKeeper } from './session-keeper.js';
 
 export const calm: LinkQuality = {
@@ -123,6 +124,9 @@ export interface StageOptions {
   readonly hooks?: KeepingHooks;
   readonly quality?: Partial<LinkQuality>;
   readonly origin?: Partial<ClientOrigin>;
+  readonly requestGate?: RequestGate;
+  /** By the client's host: c1, c2, … */
+  readonly classOf?: (host: string) => string;
 }
 
 export class Stage {
@@ -165,7 +169,8 @@ export class Stage {
       logger: this.#logger(),
     };
     const settings = { ...keepingDefaults, ...options.settings };
-    this.keeper = new SessionKeeper(world, settings, this.backends, hooks);
+    const gate = options.requestGate ?? null;
+    this.keeper = new SessionKeeper(world, settings, this.backends, hooks, gate);
   }
 
   static async start(servers: number, options: StageOptions = {}): Promise<Stage> {
@@ -176,7 +181,7 @@ export class Stage {
         address: socket.remoteAddress,
         port: socket.remotePort,
         zone: null,
-        class: 'default',
+        class: options.classOf?.(socket.remoteAddress) ?? 'default',
         isTls: false,
         certificateSubject: null,
         ...stage.#origin,

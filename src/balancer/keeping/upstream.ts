@@ -65,8 +65,13 @@ export class Upstream implements SocketHandler, FrameSink {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.heardMs = this.#clock.monotonicMs();
+    this.excuse();
     this.socket.resume();
+  }
+
+  /** It was silent because nothing was asked of it, or listened to. */
+  excuse(): void {
+    this.heardMs = this.#clock.monotonicMs();
   }
 
   /** Whatever was handed over still leaves; nothing more is heard of it. */

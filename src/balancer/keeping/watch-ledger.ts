@@ -29,11 +29,20 @@ interface Lists {
   readonly recursive: string[];
 }
 
+/** Hears of watches that last. */
+export interface LastingWatches {
+  /** Which of WatchBit.persistent and WatchBit.recursive are held at the path now. */
+  onLasting(path: string, bits: number): void;
+}
+
 export class WatchLedger {
+  /** Who wants to know of each change of a lasting watch. */
+  listener: LastingWatches | null = null;
   readonly #bitsOf = new Map<string, number>();
   /** Of paths with a lasting watch. */
   #lastingCount = 0;
   #count = 0;
+  #oneShotCount = 0;
 
   /** Pairs of path and kind. */
   get size(): number {
@@ -43,6 +52,10 @@ export class WatchLedger {
   /** Some last: persistent or recursive ones. */
   get hasLasting(): boolean {
     return this.#lastingCount > 0;
+  }
+
+  get hasOneShot(): boolean {
+    return this.#oneShotCount > 0;
   }
 
   get isEmpty(): boolean {
@@ -124,10 +137,15 @@ export class WatchLedger {
   #set(path: string, before: number, after: number): void {
     if (before === after) return;
     this.#count += bitCount(after) - bitCount(before);
+    this.#oneShotCount += bitCount(after & ~LASTING) - bitCount(before & ~LASTING);
     if ((before & LASTING) === 0 && (after & LASTING) !== 0) this.#lastingCount++;
     if ((before & LASTING) !== 0 && (after & LASTING) === 0) this.#lastingCount--;
     if (after === 0) this.#bitsOf.delete(path);
     else this.#bitsOf.set(path, after);
+    const { listener } = this;
+    if (listener !== null && ((before ^ after) & LASTING) !== 0) {
+      listener.onLasting(path, after & LASTING);
+    }
   }
 }
 

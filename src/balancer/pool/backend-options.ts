@@ -7,6 +7,7 @@ import type { SubsetName, SubsetOptions } from '../../balance/subset.js';
 import type { BackendSet, PooledBackend } from './backend.js';
 import type { HealthOptions } from './health.js';
 import type { HealthWatchOptions } from './health-watch.js';
+import type { KnownAddresses } from './known-addresses.js';
 import type { MoveReason } from '../keeping/keeping-types.js';
 import type { Registry } from './registry.js';
 import type { RolePreference } from './roles.js';
@@ -62,6 +63,8 @@ export interface BackendPoolOptions {
   readonly health?: Partial<HealthOptions & HealthWatchOptions & { readonly timeoutMs: number }>;
   /** Requests of this balancer that the server has not answered; as the server says unless given. */
   readonly outstandingOf?: (backend: PooledBackend) => number;
+  /** Of servers that are given by name; the pool says which are wanted, and ends it. Else the network knows. */
+  readonly addresses?: KnownAddresses;
   readonly hooks?: BackendPoolHooks;
 }
 

@@ -66,6 +66,7 @@ export class BackendPool implements Backends {
   #isRefreshing = false;
   #isSoon = false;
   #isStarted = false;
+  #isStopped = false;
 
   constructor(world: BalancerWorld, options: BackendPoolOptions = {}) {
     this.#world = world;
@@ -97,11 +98,18 @@ export class BackendPool implements Backends {
       pool: this.#pool,
       random: world.random,
       hasRoom: (backend) => this.#hasRoom(backend),
+      hasPlace: ({ host }) => options.addresses?.of(host) !== null,
       priorityOf: (backend, zone) => this.#priorityOf(backend.target, zone),
     });
     this.#checkups = new Checkups(world, options.health ?? {}, (backend, before) => {
       this.#onVerdict(backend, before);
     });
+    if (options.addresses !== undefined) {
+      // it may be another server now
+      options.addresses.onChange = (host) => {
+        for (const one of this.#byId.values()) if (one.host === host) this.#checkups.hurry(one);
+      };
+    }
     this.#serving = new ServingSet({
       name: options.subset ?? 'all',
       rules: options.subsetOptions ?? {},
@@ -124,15 +132,18 @@ export class BackendPool implements Backends {
     this.#tick();
   }
 
+  /** For good; resolves when no check is under way any more. */
   async stop(): Promise<void> {
     this.#isStarted = false;
+    this.#isStopped = true;
     this.#timer?.cancel();
-    this.#checkups.stop();
-    await this.#serving.stop();
+    this.#options.addresses?.stop();
+    await Promise.all([this.#checkups.stop(), this.#serving.stop()]);
   }
 
   /** All servers that there are from now on. What is known of those that stay is kept. */
   update(addresses: readonly BackendAddress[]): void {
+    if (this.#isStopped) return;
     const nowMs = this.#nowMs();
     const wanted = new Map(addresses.map((address) => [idOf(address), address]));
     for (const [id, backend] of this.#byId) {
@@ -145,6 +156,8 @@ export class BackendPool implements Backends {
     const weights = new Map([...wanted].map(([id, { weight }]) => [id, weight ?? null]));
     for (const [id, backend] of this.#byId) backend.weight = weights.get(id) ?? backend.weight;
     this.#pool.update(this.#specs(wanted.values()), nowMs);
+    this.#options.registry?.follow?.(addresses);
+    this.#options.addresses?.keep([...wanted.values()].map(({ host }) => host));
     for (const [id, address] of wanted) {
       let backend = this.#byId.get(id);
       if (backend === undefined) {
@@ -330,6 +343,7 @@ export class BackendPool implements Backends {
   }
 
   #tick(): void {
+    if (this.#isStopped) return;
     this.#timer = this.#world.clock.after(TICK_MS, () => {
       this.#refresh();
       this.#tick();

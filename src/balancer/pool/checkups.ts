@@ -23,7 +23,10 @@ export class Checkups {
   readonly #options: NonNullable<BackendPoolOptions['health']>;
   readonly #onVerdict: (backend: PooledBackend, before: HealthState) => void;
   readonly #patients = new Map<PooledBackend, Patient>();
+  /** Of servers that have left, whose last check is under way. */
+  readonly #ending = new Set<Promise<void>>();
   #isStarted = false;
+  #isStopped = false;
 
   /** `onVerdict` comes after each answer that changed what is known, in a turn of its own. */
   constructor(
@@ -45,8 +48,11 @@ export class Checkups {
     for (const { watch } of this.#patients.values()) watch.start();
   }
 
-  stop(): void {
+  /** For good; resolves when nothing is left of the checks that were under way. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
     for (const backend of [...this.#patients.keys()]) this.remove(backend);
+    await Promise.all(this.#ending);
   }
 
   add(backend: PooledBackend): void {
@@ -63,12 +69,16 @@ export class Checkups {
       { ...healthWatchDefaults, ...this.#options },
     );
     this.#patients.set(backend, { check, watch });
-    if (this.#isStarted) watch.start();
+    if (this.#isStarted && !this.#isStopped) watch.start();
   }
 
   remove(backend: PooledBackend): void {
-    this.#patients.get(backend)?.watch.stop();
+    const patient = this.#patients.get(backend);
+    if (patient === undefined) return;
     this.#patients.delete(backend);
+    patient.watch.stop();
+    const ended = patient.check.stop().finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
     this.reported.forget(backend.id);
   }
 

@@ -1,6 +1,7 @@
 /**
  * Which server a session gets. First what it may not have is ruled out: those that it has tried, that
- * drain or have no room, that are read-only while there is another, that lack what its client has seen.
+ * drain or have no room, that are read-only while there is another, whose name has not been resolved while
+ * there is another, that lack what its client has seen.
  * Among the awake that remain the levels and the policy decide. Where none remains the next best is given,
  * down to one that does not seem to be well: the client would be turned away otherwise.
  */
@@ -13,6 +14,8 @@ export interface ChoiceHost {
   readonly pool: TargetPool;
   readonly random: () => number;
   hasRoom(backend: PooledBackend): boolean;
+  /** It is known where it is: nobody would have to wait for its name. */
+  hasPlace(backend: PooledBackend): boolean;
   /** As seen from a zone: the lower, the sooner. */
   priorityOf(backend: PooledBackend, zone: string): number;
 }
@@ -30,13 +33,15 @@ export class Choice {
     const hasWritable = all.some(
       (one) => !one.isReadOnly && one.isWell && !need.excluded.has(one) && !one.isDraining,
     );
-    const possible = all.filter(
+    const allowed = all.filter(
       (one) =>
         !one.isDraining &&
         !need.excluded.has(one) &&
         this.#host.hasRoom(one) &&
         (!one.isReadOnly || (need.canBeReadOnly && !hasWritable)),
     );
+    const placed = allowed.filter((one) => this.#host.hasPlace(one));
+    const possible = placed.some(({ isWell }) => isWell) ? placed : allowed;
     const fit = possible.filter((one) => one.isWell && hasSeen(one, need.minZxid));
     return (
       this.#byPolicy(possible, all, need, nowMs) ??

@@ -32,6 +32,11 @@ export class HealthCheck {
   /** Words that its whitelist does not name, as far as is known. */
   readonly #refused = new Set<string>();
   #connectionsMax: number | null = null;
+  /** What has not been answered. */
+  readonly #open = new Set<Answer>();
+  /** Connections that are being made: nothing can stop these before their time. */
+  readonly #connecting = new Set<Promise<unknown>>();
+  #isStopped = false;
 
   constructor(server: CheckedServer, clock: Clock, network: Network, timeoutMs: number) {
     this.#server = server;
@@ -49,6 +54,13 @@ export class HealthCheck {
   forget(): void {
     this.#refused.clear();
     this.#connectionsMax = null;
+  }
+
+  /** For good: what is asked now fails, and every socket is closed when this resolves. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const answer of [...this.#open]) answer.fail(new Error(STOPPED));
+    await Promise.all(this.#connecting);
   }
 
   /** Never rejects. */
@@ -103,46 +115,47 @@ export class HealthCheck {
     }
   }
 
-  #ask(word: string): Promise<string> {
+  /** The whole answer. Rejects when it is not there in time, connecting included. */
+  async #ask(word: string): Promise<string> {
+    if (this.#isStopped) throw new Error(STOPPED);
     const { host, port } = this.#server;
-    return askWord(word, { host, port, timeoutMs: this.#timeoutMs }, this.#clock, this.#network);
+    const timeoutMs = this.#timeoutMs;
+    const answer = new Answer();
+    const timer = this.#clock.after(timeoutMs, () => {
+      answer.fail(new Error(`no answer to ${word} within ${timeoutMs} ms`));
+    });
+    this.#open.add(answer);
+    try {
+      const place = { host, port, timeoutMs };
+      const connecting = this.#network
+        .connect(place, (socket) => answer.listen(socket))
+        .then(
+          (socket) => {
+            // who answers too late is not waited for, and not left open
+            if (answer.isOver) socket.destroy();
+            else socket.write(bytesOf(word), 0, word.length);
+          },
+          (error: unknown) => {
+            answer.fail(error);
+          },
+        )
+        .finally(() => this.#connecting.delete(connecting));
+      this.#connecting.add(connecting);
+      return await answer.whole;
+    } finally {
+      this.#open.delete(answer);
+      timer.cancel();
+    }
   }
 }
+
+const STOPPED = 'it is not asked any more';
 
 function failure(error: unknown): Checkup {
   const text = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && 'code' in error ? error.code : null;
   const isSure = code === 'ECONNREFUSED' || text.includes('ECONNREFUSED');
   return { kind: 'failed', error: text, isSure };
-}
-
-/** The whole answer. Rejects when it is not there within `timeoutMs`, connecting included. */
-async function askWord(
-  word: string,
-  to: { readonly host: string; readonly port: number; readonly timeoutMs: number },
-  clock: Clock,
-  network: Network,
-): Promise<string> {
-  const answer = new Answer();
-  const timer = clock.after(to.timeoutMs, () => {
-    answer.fail(new Error(`no answer to ${word} within ${to.timeoutMs} ms`));
-  });
-  try {
-    const connecting = network.connect(to, (socket) => answer.listen(socket));
-    // who answers too late is not waited for, and not left open
-    connecting.then(
-      (socket) => {
-        if (answer.isOver) socket.destroy();
-        else socket.write(bytesOf(word), 0, word.length);
-      },
-      (error: unknown) => {
-        answer.fail(error);
-      },
-    );
-    return await answer.whole;
-  } finally {
-    timer.cancel();
-  }
 }
 
 function bytesOf(word: string): Uint8Array {

@@ -6,6 +6,7 @@ import { idOf, type BackendAddress } from './backend.js';
 import { clientAddresses } from './config-servers.js';
 import {
   ConfigMembership,
+  DnsMembership,
   SrvMembership,
   StaticMembership,
   type ConfigSource,
@@ -99,6 +100,48 @@ test('DNS: looked up again and again, told when it is another list, kept when it
   assert.equal(clock.pendingTimers, 0);
 });
 
+test('DNS: a look-up that hangs is given up, and what it tells later is not waited for', async () => {
+  const clock = new ManualClock();
+  const waiting: ((places: readonly ServicePlace[]) => void)[] = [];
+  const names = {
+    lookUp: () => new Promise<readonly ServicePlace[]>((resolve) => void waiting.push(resolve)),
+  };
+  const listener = new Listener();
+  const membership = new SrvMembership(names, clock, {
+    ...{ name: '_zk._tcp.example', retryMs: 2_000, giveUpMs: 10_000 },
+  });
+  membership.start(listener);
+  await clock.advance(12_000);
+  assert.deepEqual(listener.problems, ['_zk._tcp.example: no answer within 10000 ms']);
+  assert.equal(waiting.length, 2);
+  waiting[1]!([{ host: 'b', port: 2 }]);
+  await clock.advance(1);
+  waiting[0]!([{ host: 'a', port: 1 }]);
+  await clock.advance(1);
+  assert.deepEqual(listener.lists, ['b:2']);
+  await membership.stop();
+  assert.equal(clock.pendingTimers, 0);
+});
+
+test('DNS: the addresses of one name are a server each', async () => {
+  const clock = new ManualClock();
+  const answers = [
+    ['10.0.0.1', '10.0.0.2'],
+    ['10.0.0.2', '2001:db8::3'],
+  ];
+  const names = { addresses: () => Promise.resolve(answers.shift() ?? []) };
+  const listener = new Listener();
+  const membership = new DnsMembership(names, clock, { name: 'zk', port: 2181, refreshMs: 5_000 });
+  membership.start(listener);
+  await clock.advance(11_000);
+  await membership.stop();
+  assert.deepEqual(listener.lists, [
+    '10.0.0.1:2181 10.0.0.2:2181',
+    '10.0.0.2:2181 [2001:db8::3]:2181',
+  ]);
+  assert.deepEqual(listener.problems, ['zk names no server: those that there are stay']);
+});
+
 class FakeConfig implements ConfigSource {
   #onText: (text: string) => void = () => undefined;
 
@@ -106,6 +149,12 @@ class FakeConfig implements ConfigSource {
     this.#onText = (text) => {
       listener.onText(text);
     };
+  }
+
+  readonly followed: string[] = [];
+
+  follow(servers: readonly BackendAddress[]): void {
+    this.followed.push(servers.map(idOf).join(' '));
   }
 
   change(text: string): void {
@@ -136,5 +185,6 @@ test('the configuration is followed; the first list serves until it is known', (
   source.change('server.1=zk1:2888:3888\nversion=3');
   assert.deepEqual(listener.lists, ['zk1:2181', 'zk1:2181 zk2:2181']);
   assert.deepEqual(zones, ['eu', 'eu']);
+  assert.deepEqual(source.followed, ['zk1:2181 zk2:2181'], 'whoever reads it has to find it later');
   assert.equal(listener.problems.length, 1);
 });

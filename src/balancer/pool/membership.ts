@@ -4,6 +4,7 @@
  * somebody could not be asked about them.
  */
 import type { Clock, Timer } from '../../ports/clock.js';
+import type { HostNames } from '../../ports/host-names.js';
 import type { ServiceNames } from '../../ports/service-names.js';
 import { idOf, type BackendAddress } from './backend.js';
 import { clientAddresses } from './config-servers.js';
@@ -24,6 +25,8 @@ export interface Membership {
 export interface ConfigSource {
   /** `onText` comes with the first text and with each other one. */
   start(listener: { onText(text: string): void; onProblem(text: string): void }): void;
+  /** The ensemble is there from now on: those that it was first asked at may all be gone one day. */
+  follow(servers: readonly BackendAddress[]): void;
   stop(): Promise<void>;
 }
 
@@ -44,61 +47,116 @@ export class StaticMembership implements Membership {
   }
 }
 
-export interface SrvMembershipOptions {
-  /** `_zookeeper._tcp.example.org` */
-  readonly name: string;
+export interface LookUpOptions {
   readonly refreshMs: number;
   /** After a look-up that failed. */
   readonly retryMs: number;
+  /** No answer for so long: it has failed, and what it still tells is not waited for. */
+  readonly giveUpMs: number;
 }
 
-export const srvMembershipDefaults = { refreshMs: 30_000, retryMs: 2_000 };
+export const lookUpDefaults: LookUpOptions = {
+  refreshMs: 30_000,
+  retryMs: 2_000,
+  giveUpMs: 20_000,
+};
 
-export class SrvMembership implements Membership {
-  readonly #names: ServiceNames;
+/** A name holds the list: it is looked up again and again. */
+abstract class LookedUpMembership implements Membership {
+  readonly name: string;
   readonly #clock: Clock;
-  readonly #options: SrvMembershipOptions;
+  readonly #options: LookUpOptions;
   readonly #last = new LastList();
   #timer: Timer | null = null;
-  #isStopped = false;
+  #turn = 0;
+
+  constructor(name: string, clock: Clock, options: Partial<LookUpOptions>) {
+    this.name = name;
+    this.#clock = clock;
+    this.#options = { ...lookUpDefaults, ...options };
+  }
+
+  protected abstract lookUp(): Promise<readonly BackendAddress[]>;
+
+  start(listener: MembershipListener): void {
+    const turn = ++this.#turn;
+    const { refreshMs, retryMs, giveUpMs } = this.#options;
+    const isOver = (): boolean => turn !== this.#turn;
+    const goOn = (delayMs: number): void => {
+      this.#turn++;
+      this.#timer?.cancel();
+      this.#timer = this.#clock.after(delayMs, () => {
+        this.start(listener);
+      });
+    };
+    const failed = (text: string): void => {
+      if (isOver()) return;
+      listener.onProblem(`${this.name}: ${text}`);
+      goOn(retryMs);
+    };
+    this.#timer = this.#clock.after(giveUpMs, () => {
+      failed(`no answer within ${giveUpMs} ms`);
+    });
+    this.lookUp().then(
+      (addresses) => {
+        if (isOver()) return;
+        this.#last.take(addresses, this.name, listener);
+        goOn(refreshMs);
+      },
+      (error: unknown) => {
+        failed(String(error));
+      },
+    );
+  }
+
+  stop(): Promise<void> {
+    this.#turn++;
+    this.#timer?.cancel();
+    return Promise.resolve();
+  }
+}
+
+/** Of `_zookeeper._tcp.example.org`. */
+export class SrvMembership extends LookedUpMembership {
+  readonly #names: ServiceNames;
 
   constructor(
     names: ServiceNames,
     clock: Clock,
-    options: Partial<SrvMembershipOptions> & Pick<SrvMembershipOptions, 'name'>,
+    { name, ...options }: Partial<LookUpOptions> & { readonly name: string },
   ) {
+    super(name, clock, options);
     this.#names = names;
-    this.#clock = clock;
-    this.#options = { ...srvMembershipDefaults, ...options };
   }
 
-  start(listener: MembershipListener): void {
-    void this.#lookUp(listener);
+  protected override async lookUp(): Promise<readonly BackendAddress[]> {
+    const places = await this.#names.lookUp(this.name);
+    return places.map(({ host, port }) => ({ host, port }));
+  }
+}
+
+/** Every address of one name is a server of its own, as of a headless service. */
+export class DnsMembership extends LookedUpMembership {
+  readonly #names: HostNames;
+  readonly #port: number;
+
+  constructor(
+    names: HostNames,
+    clock: Clock,
+    {
+      name,
+      port,
+      ...options
+    }: Partial<LookUpOptions> & { readonly name: string; readonly port: number },
+  ) {
+    super(name, clock, options);
+    this.#names = names;
+    this.#port = port;
   }
 
-  stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#timer?.cancel();
-    return Promise.resolve();
-  }
-
-  async #lookUp(listener: MembershipListener): Promise<void> {
-    const { name, refreshMs, retryMs } = this.#options;
-    let delayMs = refreshMs;
-    try {
-      const places = await this.#names.lookUp(name);
-      if (this.#isStopped) return;
-      this.#last.take(
-        places.map(({ host, port }) => ({ host, port })),
-        name,
-        listener,
-      );
-    } catch (error) {
-      if (this.#isStopped) return;
-      listener.onProblem(`${name}: ${String(error)}`);
-      delayMs = retryMs;
-    }
-    this.#timer = this.#clock.after(delayMs, () => void this.#lookUp(listener));
+  protected override async lookUp(): Promise<readonly BackendAddress[]> {
+    const hosts = await this.#names.addresses(this.name);
+    return hosts.map((host) => ({ host, port: this.#port }));
   }
 }
 
@@ -121,6 +179,15 @@ export class ConfigMembership implements Membership {
 
   start(listener: MembershipListener): void {
     const { first, portElse } = this.#options;
+    const followed: MembershipListener = {
+      onServers: (servers) => {
+        this.#source.follow(servers);
+        listener.onServers(servers);
+      },
+      onProblem: (text) => {
+        listener.onProblem(text);
+      },
+    };
     this.#last.take(first, 'the first list', listener);
     this.#source.start({
       onText: (text) => {
@@ -130,7 +197,7 @@ export class ConfigMembership implements Membership {
         this.#last.take(
           addresses.map((address) => stated.get(idOf(address)) ?? address),
           '/zookeeper/config',
-          listener,
+          followed,
         );
       },
       onProblem: (text) => {

@@ -4,6 +4,7 @@
  * few variables; where nobody is known, a place that the operator has stated.
  */
 import type { PeerPosition } from '../../balance/aperture.js';
+import type { BackendAddress } from './backend.js';
 
 export interface PublishedSubset {
   readonly awake: readonly string[];
@@ -34,6 +35,8 @@ export interface Registry {
   publish(subset: PublishedSubset): void;
   /** Clients of this balancer have written lately. Not called more often than once in an interval. */
   reportWrite(): void;
+  /** The servers of the ensemble are these from now on: a registry that is in the ensemble finds it there. */
+  follow?(servers: readonly BackendAddress[]): void;
   stop(): Promise<void>;
 }
 

@@ -190,8 +190,8 @@ const clientOrigin: ClientOrigin = {
 
 /** A pool over a farm, and what has happened. */
 export class PoolScene {
-  readonly clock = new ManualClock();
-  readonly farm = new Farm(this.clock);
+  readonly clock: ManualClock;
+  readonly farm: Farm;
   readonly logger = new StoryLogger();
   readonly world: BalancerWorld;
   readonly pool: BackendPool;
@@ -200,7 +200,14 @@ export class PoolScene {
   /** Who is to be emptied, and why. */
   readonly vacating = new Set<string>();
 
-  constructor(options: BackendPoolOptions = {}, seed = 1) {
+  /** `parts`: instead of its own; `network` is how the farm is reached. */
+  constructor(
+    options: BackendPoolOptions = {},
+    seed = 1,
+    parts: { clock?: ManualClock; farm?: Farm; network?: Network } = {},
+  ) {
+    this.clock = parts.clock ?? new ManualClock();
+    this.farm = parts.farm ?? new Farm(this.clock);
     const random = new SeededRandom(seed);
     const hooks: BackendPoolHooks = {
       onSet: (backend, set, before, reason) => {
@@ -216,7 +223,8 @@ export class PoolScene {
       },
     };
     const { clock, logger } = this;
-    this.world = { clock, network: this.farm, random: () => random.fraction(), logger };
+    const network = parts.network ?? this.farm;
+    this.world = { clock, network, random: () => random.fraction(), logger };
     this.pool = new BackendPool(this.world, { ...options, hooks });
   }
 

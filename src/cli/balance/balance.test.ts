@@ -74,9 +74,12 @@ test('the command line says what a configuration file can say', () => {
       ...['--listen', '127.0.0.1:2181,127.0.0.1:2182', '--listen-tls', ':2281'],
       ...['--listen-read-only', ':2183', '--proxy-from', '10.0.0.0/8,10.1.1.1'],
       ...['--servers', 'a:1, b:2', '--servers', 'c:3', '--policy', 'random', '--zone', 'eu/west'],
-      ...['--rate', '100/500', '--max-client-connections', '60', '--deny', 'reconfig,setACL'],
+      ...['--rate', '100/500', '--rate-wait', '250', '--deny', 'reconfig,setACL'],
+      ...['--max-client-connections', '60', '--max-client-watches', '900'],
       ...['--tls-key-store', 'k.pem', '--upstream-ca', 'ca.pem', '--metrics', ':9141'],
+      ...['--dns-server', '127.0.0.1:8600'],
       ...['--control', 'off', '--access-log', 'a.log', '--access-log-requests', '--words', '*'],
+      ...['--relist-persistent', '--max-outstanding', '500'],
     ),
     {
       listen: [
@@ -92,12 +95,18 @@ test('the command line says what a configuration file can say', () => {
         },
       ],
       servers: 'a:1,b:2,c:3',
+      dns: { servers: ['127.0.0.1:8600'] },
       policy: 'random',
       zone: 'eu/west',
+      relistPersistent: true,
+      classes: { requestsMax: 500 },
       words: ['*'],
       guards: {
         denyOps: ['reconfig', 'setACL'],
-        perAddress: { connections: 60, rate: { perSecond: 100, burst: 500 } },
+        perAddress: {
+          ...{ connections: 60, watches: 900 },
+          rate: { perSecond: 100, burst: 500, waitMs: 250 },
+        },
       },
       tls: { keyStore: 'k.pem' },
       upstreamTls: { caFile: 'ca.pem' },
@@ -125,6 +134,8 @@ test('what cannot be meant is told, all at once, with exit code 2', async () => 
   assert.equal(err, 'zabra balance: mask: expected one of strict, best-effort, off\n');
   assert.match((await run([])).err, /listen: is missing\nzabra balance: servers: is missing/);
   assert.match((await run(['--listen', ':1', '--rate', 'x'])).err, /--rate is requests a second/);
+  const alone = await run(['--listen', ':1', '--rate-wait', '5']);
+  assert.match(alone.err, /--rate-wait belongs to --rate/);
   assert.match((await run(['--config', '/nowhere.json'])).err, /--config: ENOENT/);
   assert.match((await run(['drane'])).err, /'drane' is none of status, drain/);
 });

@@ -6,15 +6,19 @@ import { UsageError, type Arguments } from '../arguments.js';
 export const balanceValues = [
   ...['config', 'policy', 'subset', 'scope', 'mask', 'roles', 'zone', 'name'],
   ...['send-proxy', 'control', 'control-file', 'metrics', 'access-log'],
-  ...['max-connections', 'max-client-connections', 'rate'],
+  ...['max-connections', 'max-client-connections', 'max-client-watches', 'rate', 'rate-wait'],
+  'max-outstanding',
   ...['tls-key-store', 'tls-trust-store', 'tls-client-auth', 'upstream-ca'],
 ] as const;
 
 export const balanceLists = [
-  ...['listen', 'listen-tls', 'listen-read-only', 'servers', 'proxy-from', 'words', 'deny'],
+  ...['listen', 'listen-tls', 'listen-read-only', 'servers', 'dns-server', 'proxy-from'],
+  ...['words', 'deny'],
 ] as const;
 
-export const balanceFlags = ['follow-config', 'access-log-requests', 'upstream-tls'] as const;
+export const balanceFlags = [
+  ...['follow-config', 'relist-persistent', 'access-log-requests', 'upstream-tls'],
+] as const;
 
 type Given = Record<string, unknown>;
 
@@ -29,12 +33,19 @@ export function givenOptions(args: Arguments): Given {
     const value = args.values.get(name);
     if (value !== undefined) options[name] = value;
   }
+  const nameServers = args.lists.get('dns-server');
+  if (nameServers !== undefined) {
+    options['dns'] = merged(options['dns'], { servers: nameServers });
+  }
   if (args.flags.has('follow-config')) options['followConfig'] = true;
+  if (args.flags.has('relist-persistent')) options['relistPersistent'] = true;
   const sendProxy = args.values.get('send-proxy');
   if (sendProxy !== undefined) options['sendProxy'] = sendProxy;
   const words = args.lists.get('words');
   if (words !== undefined) options['words'] = words;
   setGuards(options, args);
+  const requestsMax = countOf(args, 'max-outstanding');
+  if (requestsMax !== null) options['classes'] = merged(options['classes'], { requestsMax });
   setTls(options, args);
   setPlaces(options, args);
   return options;
@@ -74,10 +85,12 @@ function setListeners(options: Given, args: Arguments): void {
 function setGuards(options: Given, args: Arguments): void {
   const connections = countOf(args, 'max-connections');
   const ofClient = countOf(args, 'max-client-connections');
-  const rate = rateOf(args.values.get('rate'));
+  const watches = countOf(args, 'max-client-watches');
+  const rate = rateOf(args.values.get('rate'), countOf(args, 'rate-wait'));
   const deny = args.lists.get('deny');
   const perAddress = {
     ...(ofClient === null ? {} : { connections: ofClient }),
+    ...(watches === null ? {} : { watches }),
     ...(rate === null ? {} : { rate }),
   };
   const guards = {
@@ -95,14 +108,27 @@ function countOf(args: Arguments, name: string): number | null {
   return Number(text);
 }
 
+interface GivenRate {
+  readonly perSecond: number;
+  readonly burst?: number;
+  readonly waitMs?: number;
+}
+
 /** `1000`, or `1000/5000` with a burst. */
-function rateOf(text: string | undefined): { perSecond: number; burst?: number } | null {
-  if (text === undefined) return null;
+function rateOf(text: string | undefined, waitMs: number | null): GivenRate | null {
+  if (text === undefined) {
+    if (waitMs !== null) throw new UsageError('--rate-wait belongs to --rate');
+    return null;
+  }
   const [, perSecond, burst] = /^(\d+(?:\.\d+)?)(?:\/(\d+))?$/.exec(text) ?? [];
   if (perSecond === undefined) {
     throw new UsageError(`--rate is requests a second, or requests/burst, not '${text}'`);
   }
-  return { perSecond: Number(perSecond), ...(burst === undefined ? {} : { burst: Number(burst) }) };
+  return {
+    perSecond: Number(perSecond),
+    ...(burst === undefined ? {} : { burst: Number(burst) }),
+    ...(waitMs === null ? {} : { waitMs }),
+  };
 }
 
 function setTls(options: Given, args: Arguments): void {

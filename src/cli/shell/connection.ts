@@ -1,6 +1,7 @@
 /** The session that the shell works in: with whom, in which state, and what happens to it. */
 import type { Client } from '../../node/client.js';
 import { ArgumentError } from '../../client/argument-error.js';
+import { ErrorCode, ZkError } from '../../protocol/errors.js';
 import { UsageError } from '../arguments.js';
 import { hostAndPortOf } from '../place-argument.js';
 import { CommandFailure } from './failure.js';
@@ -106,6 +107,13 @@ export class ShellConnection {
   async #noConnection(): Promise<CommandFailure> {
     const failure = this.#failure;
     const cause = failure instanceof Error && failure.cause instanceof Error ? failure.cause : null;
+    if (failure instanceof ZkError && failure.code === ErrorCode.authFailed) {
+      return new CommandFailure(
+        'KeeperErrorCode = AuthFailed',
+        cause === null ? [] : [cause.message],
+        { cause: failure },
+      );
+    }
     const [first = ''] = this.#server.split(/[,/]/);
     const hints = [
       ...(cause === null ? [] : [cause.message]),

@@ -3,6 +3,7 @@
  * client has: stores for TLS, a login file for SASL. Loaded only where one of them is asked for.
  */
 import { readFileSync } from 'node:fs';
+import { homedir, userInfo } from 'node:os';
 import type { SaslOptions } from '../../client/sasl.js';
 import type { TlsOptions } from '../../client/tls.js';
 import { gssapi } from '../../node/client-gssapi.js';
@@ -11,6 +12,7 @@ import { JaasError, parseJaas, type JaasModule } from '../../server/config/jaas.
 import type { StoreFile } from '../../server/config/tls-config.js';
 import { StartError } from '../../storage/start-error.js';
 import { UsageError } from '../arguments.js';
+import { kerberosLoginOf } from './kerberos-login.js';
 
 type Properties = ReadonlyMap<string, string>;
 
@@ -64,12 +66,13 @@ export function saslOptionsOf(properties: Properties): SaslOptions | null {
   if (module === undefined) return null;
   const { className, options } = module;
   if (className.endsWith('Krb5LoginModule')) {
-    const principal = options.get('principal');
-    const service = properties.get('zookeeper.sasl.client.username');
-    return gssapi({
-      ...(principal === undefined ? {} : { principal }),
-      ...(service === undefined ? {} : { service }),
-    });
+    const login = kerberosLoginOf(options, properties, `${file}: ${name}`);
+    const begin = gssapi(login.options);
+    return () => {
+      // the library reads them each time
+      Object.assign(process.env, login.environment);
+      return begin();
+    };
   }
   const [username, password] = [options.get('username'), options.get('password')];
   if (username === undefined || password === undefined) {
@@ -81,9 +84,16 @@ export function saslOptionsOf(properties: Properties): SaslOptions | null {
 function sectionIn(file: string, name: string, properties: Properties): readonly JaasModule[] {
   try {
     const text = readFileSync(file, 'utf8');
-    return parseJaas(text, (key) => properties.get(key) ?? null).get(name)?.modules ?? [];
+    const sections = parseJaas(text, (key) => properties.get(key) ?? ownProperty(key));
+    return sections.get(name)?.modules ?? [];
   } catch (error) {
     const where = error instanceof JaasError ? `${file}:${error.line}` : `${loginFileKey}: ${file}`;
     throw new UsageError(`${where}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Of those that Java has without being told. */
+function ownProperty(key: string): string | null {
+  if (key === 'user.home') return homedir();
+  return key === 'user.name' ? userInfo().username : null;
 }

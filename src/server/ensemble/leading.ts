@@ -53,8 +53,8 @@ export class Leading implements Role, LinkEvents {
   /** The configuration that is in force now has this leader. */
   #designated: Succession | null = null;
   #nextSync = 0;
-  /** When it has answered last, or was asked for nothing. */
-  #disk = { persistCount: 0, sinceMs: 0 };
+  /** When it has answered last, or was asked for nothing, as this role does at first. */
+  #disk: { readonly persistCount: number; readonly sinceMs: number };
   #server: Server | null = null;
   #replica: ProposingReplica | null = null;
   #nextLink: () => LinkId;
@@ -129,6 +129,7 @@ export class Leading implements Role, LinkEvents {
       server: () => this.#server,
       autopilot: () => this.#autopilot,
     });
+    this.#disk = { persistCount: 0, sinceMs: clock.monotonicMs() };
     this.#successors = new Successors({
       sid,
       priority: config.leaderPriority,

@@ -2,7 +2,11 @@
  * In which order a leader answers what came over one learner (S27). Apache's learners keep what they have
  * forwarded in a queue and take a commit, or the answer to a sync, for their own only when it is that
  * of the oldest: one out of its place, and nothing that their clients ask from then on is answered.
+ *
+ * A write that is refused because its session is elsewhere may have come over another learner, while the
+ * same one, asked again by a balancer that has brought the session here, waits behind others.
  */
+import { ErrorCode } from '../../protocol/errors.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { PacketType, type PacketView } from '../../protocol/peer/quorum-packet.js';
 import { Reader } from '../../protocol/reader.js';
@@ -14,11 +18,17 @@ interface Forwarded {
   isPassed: boolean;
 }
 
+/** What is proposed: whose it is, and whether it is refused as one whose session is elsewhere. */
+interface Proposed {
+  readonly key: string;
+  readonly isRefused: boolean;
+}
+
 /** One for each connection of a learner. */
 export class AnswerOrder {
   readonly #asked: Forwarded[] = [];
   /** Proposed and not committed, by zxid. */
-  readonly #proposed = new Map<string, string>();
+  readonly #proposed = new Map<string, Proposed>();
 
   onLearnerSays({ type, bytes, dataStart, dataEnd }: PacketView): void {
     if (type !== PacketType.request || dataStart < 0) return;
@@ -35,18 +45,18 @@ export class AnswerOrder {
     const zxid = `${zxidHigh} ${zxidLow}`;
     switch (type) {
       case PacketType.proposal:
-        this.#proposed.set(zxid, keyIn(packet, dataStart));
+        this.#proposed.set(zxid, proposedIn(packet, dataStart));
         return null;
       case PacketType.commit:
       case PacketType.commitAndActivate: {
-        const key = this.#proposed.get(zxid);
+        const proposed = this.#proposed.get(zxid);
         this.#proposed.delete(zxid);
-        return key === undefined ? null : this.#onCommit(key);
+        return proposed === undefined ? null : this.#onCommit(proposed);
       }
       case PacketType.inform:
-        return this.#onCommit(keyIn(packet, dataStart));
+        return this.#onCommit(proposedIn(packet, dataStart));
       case PacketType.informAndActivate:
-        return this.#onCommit(keyIn(packet, dataStart + 8));
+        return this.#onCommit(proposedIn(packet, dataStart + 8));
       case PacketType.sync:
         return this.#onSynced();
       default:
@@ -54,13 +64,14 @@ export class AnswerOrder {
     }
   }
 
-  #onCommit(key: string): string | null {
+  #onCommit({ key, isRefused }: Proposed): string | null {
     const [oldest] = this.#asked;
     if (oldest === undefined) return null;
     if (oldest.key === key) {
       this.#asked.shift();
       return null;
     }
+    if (isRefused) return null;
     const passing = this.#asked.find((one) => one.key === key && !one.isPassed);
     if (passing === undefined) return null;
     if (oldest.isPassed) return `${key} is committed, and ${nameOf(oldest)} was out of its place`;
@@ -79,9 +90,14 @@ function nameOf({ key }: Forwarded): string {
   return key ?? 'a sync';
 }
 
-function keyIn({ bytes, dataEnd }: PacketView, start: number): string {
+function proposedIn({ bytes, dataEnd }: PacketView, start: number): Proposed {
   const reader = new Reader().reset(bytes, start, dataEnd);
-  return keyOf(reader.readLong(), reader.readInt());
+  const key = keyOf(reader.readLong(), reader.readInt());
+  // its zxid and its time
+  reader.readLong();
+  reader.readLong();
+  const isError = reader.readInt() === OpCode.error;
+  return { key, isRefused: isError && reader.readInt() === ErrorCode.sessionMoved };
 }
 
 function keyOf(session: bigint, cxid: number): string {

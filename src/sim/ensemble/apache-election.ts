@@ -82,6 +82,11 @@ export class ApacheElection extends Election {
     return this.#later;
   }
 
+  /** What it said last, which it says again on each new connection. */
+  override get word(): Notification | null {
+    return this.#isLooking || this.#statement !== null ? this.#said() : null;
+  }
+
   override get deadlineMs(): number {
     return Math.min(this.#repeatAtMs, this.#finalizeAtMs);
   }

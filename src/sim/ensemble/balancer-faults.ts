@@ -92,6 +92,9 @@ export class BalancerFaults {
       case 'stallBalancer':
         victim.pause(random.pick([20, 150, this.#tickMs]) * random.fraction());
         return;
+      case 'cutCouncil':
+        victim.cutFromCouncil(this.#tickMs * 30 * random.fraction());
+        return;
       case 'cutUpstream':
       case 'cutUpstreamOneWay':
       case 'isolateBalancer':

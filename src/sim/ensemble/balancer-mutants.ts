@@ -7,6 +7,7 @@ import { InFlight, RequestFlag } from '../../balancer/keeping/in-flight.js';
 import { KeptSession } from '../../balancer/keeping/kept-session.js';
 import { Recovery } from '../../balancer/keeping/recovery.js';
 import { Relocation } from '../../balancer/keeping/relocation.js';
+import { WatchLedger } from '../../balancer/keeping/watch-ledger.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import { RecentHistory } from '../../server/recent/recent-history.js';
 import { Session } from '../../session/session.js';
@@ -21,6 +22,8 @@ interface Trouble {
   readonly faults?: Partial<Record<FaultName, number>>;
   readonly traits?: (traits: ClientTraits, tickMs: number) => ClientTraits;
   readonly balancers?: Partial<EnsembleParameters['balancers']>;
+  /** Servers know nothing of the extension. */
+  readonly isForeign?: boolean;
 }
 
 /** Servers die all the time behind balancers that are well; what else is needed is said. */
@@ -34,7 +37,9 @@ function behindBalancers(sabotage: EnsembleSabotage, trouble: Trouble = {}): Ens
       ...whole,
       safetyMs: 8000,
       reconfigMs: Infinity,
-      apache: new Map(),
+      apache: new Map(
+        trouble.isForeign === true ? whole.configs.map((_, i) => [i + 1, { flaws: [] }]) : [],
+      ),
       balancers: { ...quietBalancers(2), link: goodLink, ...trouble.balancers },
       faults: { ...(never as EnsembleParameters['faults']), ...faults },
       restartMs: 200,
@@ -163,6 +168,21 @@ const late: Trouble = {
   }),
 };
 
+/** Sessions with watches go from one server to the next, and none of those can tell what they missed. */
+const foreign: Trouble = {
+  isForeign: true,
+  faults: { linkReset: 1000 },
+  balancers: {
+    keeping: { mask: 'best-effort' },
+    faults: { ...noBalancerFaults, drain: 100, undrain: 100 },
+  },
+  traits: (traits, tickMs) => {
+    const own = busy(traits, tickMs);
+    const weights = { ...own.workload.weights, addWatch: 0 };
+    return { ...own, depth: 1, workload: { ...own.workload, weights } };
+  },
+};
+
 /** What servers say arrives piece by piece, so that they die between two events of one transaction. */
 const piecemeal: Trouble = {
   balancers: { link: { ...goodLink, latencyMs: 1, jitterMs: 5, cut: 1 } },
@@ -256,6 +276,24 @@ export const balancerMutants: readonly EnsembleMutant[] = [
         faults: {},
         balancers: { faults: { ...noBalancerFaults, drain: 100, undrain: 100 } },
       }),
+  },
+  {
+    name: 'watches of children are not set again',
+    seed: 1,
+    make: () =>
+      behindBalancers(
+        replacing(WatchLedger, (original) => ({
+          batches() {
+            return original.batches.call(this).map((lists) => ({ ...lists, child: [] }));
+          },
+        })),
+        foreign,
+      ),
+  },
+  {
+    name: 'watches are set again as if everything up to now had been told',
+    seed: 1,
+    make: () => behindBalancers(fromWhatWasHeard(), foreign),
   },
   {
     name: 'a server forgets what it did and says that it never did it',

@@ -35,6 +35,8 @@ export const balancerFaultNames = [
   'cutUpstream',
   'cutUpstreamOneWay',
   'isolateBalancer',
+  /** From what balancers agree through. */
+  'cutCouncil',
   'drain',
   'undrain',
   'wake',
@@ -71,6 +73,8 @@ export interface BalancerParameters {
 
 /** Parts the dice of balancers from those of everything else. */
 const BALANCED = 0x6a1a;
+/** And those of what came later from all before: a seed keeps what it has drawn. */
+const LATER = 0x51de;
 
 export function balancerHost(number: number): string {
   return `10.0.2.${number}`;
@@ -117,8 +121,18 @@ export function balanced(drawn: EnsembleParameters): EnsembleParameters {
   const whole = { ...drawn, apache, balancers, configs: drawn.configs.map(open(random)) };
   if (isGentle) return gentle(whole, random);
   const isMixed = random.chance(0.5) && drawn.apache.size > 0;
-  const rough = isMixed ? withStrangers(whole, drawn.apache) : whole;
-  return balancers.keeping.mask === 'best-effort' ? unwatched(rough) : rough;
+  const later = new SeededRandom(drawn.seed ^ LATER);
+  const harried = { ...whole, balancers: cutOff(balancers, later) };
+  const rough = isMixed ? withStrangers(harried, drawn.apache) : harried;
+  return balancers.keeping.mask === 'best-effort' ? forgetful(rough, later) : rough;
+}
+
+/** Where balancers agree, they may lose sight of each other. */
+function cutOff(drawn: BalancerParameters, random: SeededRandom): BalancerParameters {
+  const isCut = random.chance(0.5);
+  const meanMs = random.pick([1000, 4000]);
+  if (!isCut || drawn.scope === 'local' || drawn.count < 2) return drawn;
+  return { ...drawn, faults: { ...drawn.faults, cutCouncil: meanMs } };
 }
 
 /** Servers that know nothing of the extension, of whom the operator says what cannot be seen. */
@@ -207,6 +221,7 @@ function drawFaults(random: SeededRandom): Record<BalancerFaultName, number> {
     cutUpstream: sometimes(0.3, 2000),
     cutUpstreamOneWay: sometimes(0.3, 2000),
     isolateBalancer: sometimes(0.15, 5000),
+    cutCouncil: Infinity,
     drain: sometimes(0.4, 1000, 4000),
     undrain: sometimes(0.6, 1500, 4000),
     wake: sometimes(0.3, 1500),
@@ -266,12 +281,53 @@ function withoutMischief({ mischief }: ClientTraits): ClientTraits['mischief'] {
   return silent as ClientTraits['mischief'];
 }
 
-/** What `best-effort` may miss is what watches would tell: so there are none. */
-function unwatched(drawn: EnsembleParameters): EnsembleParameters {
+/**
+ * Servers that cannot tell what watches missed, sessions that go from one to the next all the time, and
+ * watches for which that is borne: not those that last, as a rule.
+ */
+function forgetful(
+  drawn: EnsembleParameters & { readonly balancers: BalancerParameters },
+  random: SeededRandom,
+): EnsembleParameters {
+  const share = random.pick([0, 0.4, 0.8, 1]);
+  const apache = new Map(drawn.apache);
+  for (let sid = 1; sid <= drawn.configs.length; sid++) {
+    if (random.chance(share)) apache.set(sid, { flaws: [] });
+  }
+  // here they take part in no reconfigurations, and ask no oracle
+  const { reconfigMs, autopilotDeadMs, oracle } = drawn;
+  const isPlain = reconfigMs === Infinity && autopilotDeadMs === 0 && oracle === null;
+  const addWatch = random.pick([0, 0, 0.02]);
   const clients = drawn.clients.map((traits) => {
     const { workload } = traits;
-    const weights = { ...workload.weights, addWatch: 0, removeWatches: 0, checkWatches: 0 };
-    return { ...traits, workload: { ...workload, weights, watchChance: 0 } };
+    const weights = { ...workload.weights, addWatch };
+    const watchChance = Math.max(workload.watchChance, 0.3);
+    return { ...traits, depth: 1, workload: { ...workload, weights, watchChance } };
   });
-  return { ...drawn, clients };
+  const moveMs = random.pick([200, 1000]);
+  const moves = { drain: moveMs, undrain: moveMs, wake: moveMs, sleep: moveMs };
+  const balancers = { ...drawn.balancers, faults: { ...drawn.balancers.faults, ...moves } };
+  // which nobody could move
+  const own = furnished({ ...drawn, hasLocalSessions: false, clients });
+  const whole = { ...own, balancers };
+  return withStrangers(
+    random.chance(0.7) ? peaceful(whole) : whole,
+    isPlain ? apache : drawn.apache,
+  );
+}
+
+/** But for servers that die and connections that break now and then: clients get on with their work. */
+function peaceful(
+  drawn: EnsembleParameters & { readonly balancers: BalancerParameters },
+): EnsembleParameters & { readonly balancers: BalancerParameters } {
+  return {
+    ...drawn,
+    safetyMs: 15_000,
+    faults: { ...never<FaultName>(faultNames), killProcess: 3000, linkReset: 1000 },
+    link: goodLink,
+    clientLink: goodLink,
+    disk: { flushMs: 1, callMs: 0.2, spikeChance: 0, spikeMs: 0, errorChance: 0 },
+    pace: { wakeMs: Math.min(drawn.pace.wakeMs, 0.5), spendMs: 0 },
+    restartMs: 500,
+  };
 }

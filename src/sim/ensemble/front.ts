@@ -6,9 +6,11 @@ import { SeededRandom } from '../../base/random.js';
 import { MemoryCouncil } from '../../balancer/pool/memory-registry.js';
 import { OpCode } from '../../protocol/opcodes.js';
 import type { Timeline } from '../clock.js';
+import type { History, Lapse } from '../history.js';
 import type { Address, SimNetwork } from '../network.js';
 import type { ServerTap } from '../server-tap.js';
 import type { Trace } from '../trace.js';
+import { disagreement } from './balancer-agreement.js';
 import { BalancerFaults } from './balancer-faults.js';
 import { balancerAt, balancerHost, type BalancerParameters } from './balancer-parameters.js';
 import { BalancerTap, type Sightings } from './balancer-tap.js';
@@ -25,6 +27,7 @@ export interface FrontParts {
   readonly own: BalancerParameters;
   readonly wallMs: number;
   readonly chronicle: Chronicle;
+  readonly history: History;
   /** Between servers and whoever comes to them. */
   readonly taps: readonly ServerTap[];
   members(): readonly SimMember[];
@@ -50,8 +53,11 @@ export class Front {
   readonly faults: BalancerFaults;
   readonly #ended = new Set<bigint>();
   #endedUpTo = 0;
+  #lapses = 0;
   /** Since when a balancer has used one server alone though two were well. */
   readonly #loneSinceMs = new Map<SimBalancer, number>();
+  /** And since when others than all have agreed on. */
+  readonly #stubbornSinceMs = new Map<SimBalancer, number>();
   #isOver = false;
 
   constructor(parts: FrontParts) {
@@ -72,6 +78,7 @@ export class Front {
         epochs: () => parts.chronicle.epochs,
         servedMs: (session) => this.#servedMs(session),
         isOver: (session) => own.isGentle && this.#isEnded(session),
+        onLapse: own.keeping.mask === 'best-effort' ? this.#onLapse : null,
       });
       return new SimBalancer({
         ...{ number: i + 1, timeline, network, trace, parameters: own, council, tap, wallMs, fail },
@@ -153,7 +160,7 @@ export class Front {
   stop(): () => boolean {
     let down = 0;
     for (const balancer of this.balancers) {
-      balancer.stop(() => {
+      balancer.retire(() => {
         down++;
       });
     }
@@ -169,11 +176,17 @@ export class Front {
       ['balancers: moved', sum(({ moved }) => moved)],
       ['balancers: dropped', sum(({ dropped }) => dropped)],
       ['balancers: pings answered', sum(({ tap }) => tap.localPings)],
+      ['balancers: watches set again', this.#lapses],
       ['balancers: gentle runs', Number(this.#parts.own.isGentle)],
     ];
   }
 
   // ------------------------------------------------------------------ what must hold
+
+  readonly #onLapse = (connection: number, lapse: Lapse): void => {
+    this.#lapses++;
+    this.#parts.history.lapsed(connection, lapse);
+  };
 
   #servedMs(session: bigint): number {
     let latestMs = -Infinity;
@@ -198,11 +211,31 @@ export class Front {
   }
 
   #lookLater(): void {
-    if (this.#parts.own.subset !== 'rw-p') return;
+    const { subset, scope, count, roles } = this.#parts.own;
+    // one that knows which of them leads may leave it out where the others do not know it yet
+    const isAgreed = scope === 'ensemble' && count > 1 && roles === 'any';
+    if (subset !== 'rw-p' && !isAgreed) return;
     this.#parts.timeline.after(LOOK_MS, () => {
-      for (const balancer of this.balancers) this.#look(balancer);
+      for (const balancer of this.balancers) {
+        if (subset === 'rw-p') this.#look(balancer);
+        if (isAgreed) this.#lookForAgreement(balancer);
+      }
       if (!this.#isOver) this.#lookLater();
     });
+  }
+
+  #lookForAgreement(balancer: SimBalancer): void {
+    const status = balancer.balancer?.status();
+    const { nowMs } = this.#parts.timeline;
+    const isAsleep = balancer.process === null || nowMs < balancer.process.awakeMs;
+    const what = isAsleep || status === undefined ? null : disagreement(status, balancer.view);
+    if (what === null) {
+      this.#stubbornSinceMs.delete(balancer);
+      return;
+    }
+    const sinceMs = this.#stubbornSinceMs.get(balancer) ?? nowMs;
+    this.#stubbornSinceMs.set(balancer, sinceMs);
+    if (nowMs - sinceMs > LONE_MS_MAX) this.#parts.fail('B7', `at ${balancer.name} ${what}`);
   }
 
   /** Whoever decides by `rw-p` never rests on one server while two are well. */

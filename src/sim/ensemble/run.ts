@@ -282,6 +282,7 @@ class EnsembleRun {
       ...{ own, fail, wallMs: WALL_MS, taps: this.#taps, parameters: this.#parameters },
       ...{ timeline: this.#timeline, network: this.#network, chronicle: this.#chronicle },
       ...{ trace: this.#trace, faults: this.#faults, members: () => this.#members },
+      history: this.#history,
     });
   }
 

@@ -55,7 +55,12 @@ export class SimBalancer {
   #process: SimProcess | null = null;
   #balancer: Balancer | null = null;
   #seat: Seat | null = null;
+  #view: RegistryView | null = null;
   #isStopping = false;
+  /** It has stopped for the last time, or is about to. */
+  #isRetired = false;
+  /** Called when the stop that is under way has come to its end. */
+  #onDown: () => void = () => undefined;
   starts = 0;
   masked = 0;
   moved = 0;
@@ -79,17 +84,23 @@ export class SimBalancer {
     return this.#process !== null;
   }
 
+  /** What its process has heard of the others last. */
+  get view(): RegistryView | null {
+    return this.#view;
+  }
+
   get tap(): BalancerTap {
     return this.#parts.tap;
   }
 
   start(): void {
-    if (this.#process !== null) return;
+    if (this.#process !== null || this.#isRetired) return;
     const { timeline, random, trace, pace, network, tap, wallMs, fail } = this.#parts;
     this.starts++;
     this.#isStopping = false;
     trace.note('S', this.name, 'starts', this.starts);
     const process = new SimProcess(this.name, timeline, random, pace, wallMs);
+    tap.begin();
     const told = (problem: unknown): void => {
       const text = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
       fail('assert', `${this.name} threw: ${text}`);
@@ -119,6 +130,7 @@ export class SimBalancer {
     if (process === null || balancer === null || this.#isStopping) return;
     const { trace, timeline, network, fail, parameters } = this.#parts;
     this.#isStopping = true;
+    this.#onDown = onDown;
     trace.note('F', this.name, 'is stopped');
     process.post(() => {
       balancer.stop().then(
@@ -134,7 +146,7 @@ export class SimBalancer {
             if (open > 0) fail('S25', `${this.name} stopped with ${open} connections left`);
             network.closeHost(process);
             this.#forget(process);
-            onDown();
+            this.#onDown();
           });
         },
         (problem: unknown) => {
@@ -142,6 +154,19 @@ export class SimBalancer {
         },
       );
     });
+  }
+
+  /** It is not to come back: a restart that is under way ends half-way. */
+  retire(onDown: () => void): void {
+    this.#isRetired = true;
+    if (this.#isStopping) {
+      this.#onDown = onDown;
+      return;
+    }
+    // one that has not come far has nothing to stop
+    if (this.#balancer === null) this.kill('process');
+    if (this.#process === null) onDown();
+    else this.stop(onDown);
   }
 
   kill(kind: KillKind): void {
@@ -157,6 +182,21 @@ export class SimBalancer {
   pause(forMs: number): void {
     this.#parts.trace.note('F', this.name, 'is paused', forMs, 0, () => `${Math.round(forMs)} ms`);
     this.#process?.sleep(forMs);
+  }
+
+  /** It and the other balancers do not hear of each other for so long. */
+  cutFromCouncil(forMs: number): void {
+    const seat = this.#seat;
+    const { trace, timeline } = this.#parts;
+    if (seat?.isConnected !== true || this.#view === null) return;
+    trace.note('F', this.name, 'loses the others', forMs);
+    timeline.mustDrain = true;
+    seat.disconnect();
+    timeline.after(forMs, () => {
+      if (this.#seat !== seat) return;
+      timeline.mustDrain = true;
+      seat.reconnect();
+    });
   }
 
   /** What an operator wants of it; that it says no is an answer, too. */
@@ -177,8 +217,9 @@ export class SimBalancer {
     process.kill();
     this.#process = null;
     this.#balancer = null;
+    this.#isStopping = false;
     if (this.#seat?.isConnected === true) this.#seat.disconnect();
-    this.#seat = null;
+    this.#seat = this.#view = null;
   }
 
   #settings(network: Network, process: SimProcess): BalancerSettings {
@@ -220,6 +261,7 @@ export class SimBalancer {
       start: (onChange: (view: RegistryView) => void) => {
         seat.start((view) => {
           process.post(() => {
+            this.#view = view;
             onChange(view);
           });
         });

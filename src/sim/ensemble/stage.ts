@@ -53,8 +53,8 @@ export class Stage {
   readonly #said: { readonly sid: number; readonly text: string }[] = [];
   /** Servers whose disk refuses the next flush of the log. */
   readonly #broken = new Set<number>();
-  /** Servers whose disk does not answer the next flush of the log for so long. */
-  readonly #hung = new Map<number, { readonly forMs: number; readonly moment: Moment }>();
+  /** Servers whose disk does not answer the next flush of such a file for so long. */
+  readonly #hung = new Map<number, { forMs: number; moment: Moment; file: string }>();
   readonly cues = new Cues();
   /** Beside the clients that every run has. */
   readonly reader: Reader;
@@ -213,18 +213,18 @@ export class Stage {
     this.#broken.add(sid);
   }
 
-  /** The next flush of its log takes so long. */
-  hangDisk(sid: number, forMs: number): Moment {
+  /** The next flush of its log, or of a file of that name, takes so long. */
+  hangDisk(sid: number, forMs: number, file = '/log.'): Moment {
     const moment = { hasCome: false };
-    this.#hung.set(sid, { forMs, moment });
+    this.#hung.set(sid, { forMs, moment, file });
     return moment;
   }
 
   /** Null: as long as a disk takes for it. */
   diskLatencyMs(sid: number, { name, path }: DiskCall): number | null {
-    if (name !== 'flush' || !path.includes('/log.')) return null;
+    if (name !== 'flush' && name !== 'sync') return null;
     const hang = this.#hung.get(sid);
-    if (hang === undefined) return null;
+    if (hang === undefined || !path.includes(hang.file)) return null;
     this.#hung.delete(sid);
     hang.moment.hasCome = true;
     return hang.forMs;

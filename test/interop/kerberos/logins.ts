@@ -1,4 +1,5 @@
 /** Who logs in at Apache's server, by which ticket, and what is theirs then; Java's client beside ours. */
+import { readFileSync } from 'node:fs';
 import { realmName } from '../../support/krb5.js';
 import { classPath } from '../../support/maven.js';
 import { oracleJars, smallJvm } from '../../support/oracle.js';
@@ -131,16 +132,48 @@ async function afterJava(stage: Stage, tally: Tally, task: Task): Promise<void> 
 /** The login file is what Apache's zkCli takes. */
 async function byShell(stage: Stage, tally: Tally, { hosts }: Task): Promise<void> {
   tally.begin('the shell');
-  const logins = stage.file(
-    'shell-jaas.conf',
-    'Client { com.sun.security.auth.module.Krb5LoginModule required useTicketCache=true; };\n',
+  const { realm, keytabs, ticket } = stage;
+  const asks = async (
+    what: string,
+    says: string | RegExp,
+    options: string,
+    { flags = '', env = {} }: { flags?: string; env?: NodeJS.ProcessEnv } = {},
+  ): Promise<void> => {
+    const login = `-Djava.security.auth.login.config=${stage.shellLogins(options)}`;
+    const vars = { ...env, CLIENT_JVMFLAGS: `${login} ${flags}` };
+    const said = await stage.shell(vars, '-server', hosts, 'whoami');
+    const isSaid = typeof says === 'string' ? said.includes(`sasl: ${says}`) : says.test(said);
+    tally.none(what, isSaid ? [] : [said]);
+  };
+  const [ofAlice, ofBob] = [alice.replace('sasl:', ''), `bob@${realmName}`];
+  const none = { KRB5CCNAME: realm.emptyCache() };
+  const inCache = 'useTicketCache=true';
+  const inFile = `useTicketCache=true ticketCache="${ticket.replace('FILE:', '')}"`;
+  const byBob = `useKeyTab=true keyTab="${keytabs.bob}"`;
+  await asks('the ticket in the cache', ofAlice, inCache);
+  await asks('no ticket', /= AuthFailed\n.*get one by kinit/, inCache, { env: none });
+  await asks('the cache that the login file names', ofAlice, inFile, { env: none });
+  const ticketBefore = readFileSync(ticket.replace('FILE:', ''));
+  await asks('a keytab alone, beside the ticket of somebody else', ofBob, byBob);
+  await asks('and its principal', ofBob, `${byBob} principal="bob@${realmName}"`);
+  const ticketAfter = readFileSync(ticket.replace('FILE:', ''));
+  tally.check('whose ticket is as it was', ticketAfter.equals(ticketBefore), true);
+  await asks(
+    'a principal that the keytab does not have',
+    /= AuthFailed\n.*no ticket for zookeeper\/localhost: /,
+    `${byBob} principal="alice"`,
   );
-  const env = { CLIENT_JVMFLAGS: `-Djava.security.auth.login.config=${logins}` };
-  const said = await stage.shell(env, '-server', hosts, 'whoami');
-  tally.none('whoami', said.includes(`alice@${realmName}`) ? [] : [said]);
-  const without = { ...env, KRB5CCNAME: stage.realm.emptyCache() };
-  const refused = await stage.shell(without, '-server', hosts, 'whoami');
-  tally.none('without a ticket', /get one by kinit/.test(refused) ? [] : [refused]);
+  await asks('a ticket where there is a keytab too', ofAlice, `${byBob} ${inCache}`);
+  await asks('a keytab where there is no ticket', ofBob, `${byBob} ${inCache}`, { env: none });
+  await asks(
+    'a keytab that is not there',
+    /shell-jaas\.conf: Client: keyTab cannot be read: ENOENT/,
+    ['useKeyTab=true keyTab="${user.home}/no/such.keytab"'].join(),
+  );
+  await asks("the realm in Java's words", ofAlice, inCache, {
+    flags: `-Djava.security.krb5.conf=${realm.configFile}`,
+    env: { KRB5_CONFIG: '/nowhere' },
+  });
 }
 
 async function byOldVersion(stage: Stage, tally: Tally, task: Task): Promise<void> {

@@ -142,6 +142,21 @@ async function silentKdc(stage: Stage, tally: Tally, hosts: string): Promise<voi
     tally.check('the rest of the process goes on', await user.ask('crowd'), 'free');
     await user.end();
     tally.check('the KDC was asked', held.size > 0, true);
+    // an attempt has two thirds of it
+    const hasty = { hosts, sasl: { gssapi: {} }, sessionTimeoutMs: 3_000 };
+    await checkRefusal(
+      tally,
+      {
+        what: 'a KDC that is silent for longer than an attempt may take',
+        says: [/no KDC has answered for 1\d\d\d ms; look at the kdc/],
+      },
+      await stage.user(hasty, env),
+    );
+    const login = stage.shellLogins('useTicketCache=true');
+    const flags = { CLIENT_JVMFLAGS: `-Djava.security.auth.login.config=${login}` };
+    const said = await stage.shell({ ...env, ...flags }, '-server', hosts, 'whoami');
+    const isTold = /= AuthFailed\n.*no KDC has answered for \d+ ms; look at the kdc/.test(said);
+    tally.none('the shell, which waits no longer than that', isTold ? [] : [said]);
   } finally {
     for (const socket of held) socket.destroy();
     server.close();

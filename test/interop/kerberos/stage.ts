@@ -86,6 +86,11 @@ export class Stage {
     return this.file('client-jaas.conf', `${lines.join('\n')}\n`);
   }
 
+  /** A login file for the shell, whose module has these options. */
+  shellLogins(options: string): string {
+    return this.file('shell-jaas.conf', `Client { ${loginModule} ${options}; };\n`);
+  }
+
   /** Where that version of the package is installed; null: where none is. */
   async folder(version: keyof typeof versions | null): Promise<Folder> {
     const name = version ?? 'none';

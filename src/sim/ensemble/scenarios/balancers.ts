@@ -192,6 +192,34 @@ export const balancerScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'balancer-late-to-find',
+    kills: ['a silent client’s session is brought to another server'],
+    about:
+      'A client comes with its session by a balancer that finds no server, and goes to the other one ' +
+      'without a word. When the first one finds a server, it must not take the session to it.',
+    balancers: 2,
+    *script(stage) {
+      const timeoutMs = 20 * stage.tickMs;
+      const guest = stage.guest(timeoutMs);
+      yield* received(stage, guest);
+      const { front } = stage;
+      for (const { sid } of stage.members) front.gag(sid, 2, timeoutMs * 0.45);
+      guest.connect(2);
+      yield stage.forMs(timeoutMs * 0.1);
+      guest.connect(1);
+      yield stage.until('it is served by the other one', () => guest.isServed);
+      guest.ask(look);
+      yield answered(stage, guest, 2);
+      yield stage.forMs(timeoutMs);
+      if (front.serverOf(2, guest.session) > 0) stage.fail('the late one has the session');
+      // a read would be answered by a server that has lost the session, too
+      guest.ask(znode('/guest'));
+      yield answered(stage, guest, 3);
+      if (guest.losses > 0) stage.fail('the guest has lost its connection');
+      guest.leave();
+    },
+  },
+  {
     name: 'balancer-silent-client',
     kills: ['a silent client’s session is brought to another server'],
     about:
@@ -238,6 +266,40 @@ export const balancerScenarios: readonly Scenario[] = [
         'it is told',
         () => guest.events.length === 1 && guest.replies.length === 3,
       );
+      if (guest.losses > 0) stage.fail('the guest has lost its connection');
+      guest.leave();
+    },
+  },
+  {
+    name: 'balancer-forgotten',
+    about:
+      'The only server that a session can be moved to has been started from a snapshot a moment ago and ' +
+      'knows nothing of what the session’s watches missed: it goes back to where it was, unseen.',
+    balancers: 1,
+    *script(stage) {
+      const guest = stage.guest(20 * stage.tickMs);
+      const sid = yield* received(stage, guest);
+      const [newcomer = 0] = stage.others(stage.leader, sid);
+      guest.ask({ op: OpCode.exists, value: { path: '/unseen', watch: true } });
+      yield answered(stage, guest, 2);
+      yield stage.written(5);
+      stage.kill(newcomer);
+      yield stage.snapshotOf(newcomer, false);
+      stage.start(newcomer);
+      yield stage.serving(newcomer);
+      const balancer = stage.front.balancer(1);
+      yield stage.until('it is known to be well', () => {
+        const servers = balancer.balancer?.status().servers ?? [];
+        return servers[newcomer - 1]?.isHealthy === true;
+      });
+      balancer.control('drain', sid, (one, server) => {
+        one.drain(server);
+      });
+      const at = (): number => stage.front.serverOf(1, guest.session);
+      yield stage.until('it has left', () => at() !== sid);
+      yield stage.until('it is given back', () => at() === sid);
+      guest.ask(znode('/unseen'));
+      yield stage.until('it is told', () => guest.events.length === 1);
       if (guest.losses > 0) stage.fail('the guest has lost its connection');
       guest.leave();
     },

@@ -62,6 +62,31 @@ export const diskScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'slow-first-epoch',
+    kills: [],
+    about:
+      'What a new leader writes first takes its disk a tick, long after the process has begun: nobody ' +
+      'has waited for this disk before, and it leads.',
+    *script(stage) {
+      yield* established(stage);
+      const { tickTimeMs, ensemble } = stage.member(stage.leader).config;
+      yield stage.forMs((ensemble.syncLimit + 1) * tickTimeMs);
+      for (let times = 0; times < 3; times++) {
+        const old = stage.leader;
+        const slow = stage
+          .others(old)
+          .map((sid) => stage.hangDisk(sid, tickTimeMs, 'acceptedEpoch'));
+        stage.kill(old);
+        const leads = (): boolean => stage.members.some((one) => one.isLeading && one.sid !== old);
+        yield stage.until('another leads', leads);
+        if (!slow.some(({ hasCome }) => hasCome)) stage.fail('no disk was slow');
+        const given = stage.others().map((sid) => stage.count(sid, 'the disk does not answer'));
+        if (given.some((count) => count > 0)) stage.fail('who leads gave up for its disk');
+        yield* settled(stage);
+      }
+    },
+  },
+  {
     name: 'hung-flush-late-news',
     kills: ['a leader waits for its disk', 'who has led goes on saying that it leads'],
     about:
