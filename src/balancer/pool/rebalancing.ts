@@ -36,7 +36,7 @@ export const rebalancingDefaults: RebalancingOptions = {
   spillFactor: spillDefaults.factor,
   spillFloor: spillDefaults.floor,
   intervalMs: 1_000,
-  movesMax: 16,
+  movesMax: 8,
   retryMs: 10_000,
 };
 
