@@ -33,7 +33,6 @@ import type { Quorum } from './quorum.js';
 import { nothingToPersist, persistBatch, type Persist, type Ready } from './ready.js';
 import type { Succession } from './succession.js';
 import type { ZxidPair } from './sync-choice.js';
-import type { SyncAsker } from './sync-barriers.js';
 import { Synchronisation } from './synchronisation.js';
 
 /** Would-be leaders that nobody followed raise the epoch by one each; more is a damaged file. */
@@ -314,20 +313,20 @@ export class Leader {
    * proposed before has been committed: whoever reads then sees everything acknowledged before now.
    */
   requestSync(token: number): void {
-    this.#requestSync({ kind: 'here', token });
+    this.#established.requestSync({ kind: 'here', token });
   }
 
   /**
-   * The same for a client of a learner, which is told with a message: after the commits of all that was
-   * proposed before now and before those of anything that is proposed later.
+   * The same for a client of a learner, told with a message: between the commits of what was proposed
+   * before now and of what is proposed later.
    */
   requestSyncFor(link: LinkId): void {
-    this.#requestSync({ kind: 'there', link });
+    this.#established.requestSync({ kind: 'there', link });
   }
 
-  #requestSync(asker: SyncAsker): void {
+  get #established(): Broadcast {
     assert(this.#phase === 'broadcast', 'only an established leader answers a sync');
-    this.#broadcast.requestSync(asker);
+    return this.#broadcast;
   }
 
   /** Syncs without an answer. */
