@@ -36,7 +36,7 @@ interface Seen extends LoadFigures {
   readonly servers: number;
   /** Connections of clients that the balancer ended. */
   readonly dropped: number;
-  /** Requests whose session had to go elsewhere, by how long the slowest session was without a server. */
+  /** How long the slowest session that lost its server was without one. */
   readonly slowestMs: number;
 }
 

@@ -45,7 +45,7 @@ export class SimWorkers {
   }
 
   stop(): void {
-    for (const worker of this.#all) worker.disconnect();
+    for (const worker of this.#all) if (worker.connected) worker.disconnect();
   }
 
   #handOut(): void {

@@ -238,11 +238,15 @@ async function main(): Promise<void> {
     workers === null
       ? here(subject, values.trace ? (line) => console.log(line) : null)
       : { jobs, run: (seed, mutant) => workers.run({ seed, mutant }) };
-  const passed = values.mutants
-    ? await runMutants(subject, runner, values.only)
-    : await runSeeds(subject, runner, first, count, forMs, values.hits);
-  workers?.stop();
-  if (!passed) process.exitCode = 1;
+  try {
+    const passed = values.mutants
+      ? await runMutants(subject, runner, values.only)
+      : await runSeeds(subject, runner, first, count, forMs, values.hits);
+    if (!passed) process.exitCode = 1;
+  } finally {
+    // they would keep this process alive
+    workers?.stop();
+  }
 }
 
 function jobsOf(asked: string | undefined, isOne: boolean): number {

@@ -199,33 +199,36 @@ export class Exchange implements Recovering, LastingWatches {
   deliverExecuted(write: ExecutedWrite): void {
     const { inFlight } = this;
     if (inFlight === null) return;
-    const out = this.#outlet.begin();
-    const start = beginFrame(out);
-    out.writeInt(write.cxid);
-    out.writeLong(write.zxid);
-    out.writeInt(write.error);
-    out.writeBytes(write.body, 0, write.body.length);
-    endFrame(out, start);
-    this.delivered.onReply(int32At(out.bytes, start + 8), int32At(out.bytes, start + 12) >>> 0);
-    const nowMs = this.#keeping.world.clock.monotonicMs();
-    this.#tell(inFlight, write.seq, nowMs, out.bytes, start, out.pos);
-    if (inFlight.opOf(write.seq) === OpCode.closeSession) this.endsWithServer = true;
-    inFlight.markAnswered(write.seq);
-    this.#settle(inFlight);
+    const { seq, zxid, error, body } = write;
+    if (inFlight.opOf(seq) === OpCode.closeSession) this.endsWithServer = true;
+    this.#answer(inFlight, seq, zxid, error, body, 0, body.length);
   }
 
   /** Another server has done what the sync is for. */
   deliverSync(seq: number, zxid: bigint): void {
     const { inFlight } = this;
     if (inFlight === null) return;
+    const pathAt = inFlight.startOf(seq) + REQUEST_BYTES_MIN;
+    const pathEnd = pathAt + 4 + int32At(inFlight.bytes, pathAt);
+    this.#answer(inFlight, seq, zxid, ErrorCode.ok, inFlight.bytes, pathAt, pathEnd);
+  }
+
+  /** With bytes[from, to) as its body, as the server would have that was asked. */
+  #answer(
+    inFlight: InFlight,
+    seq: number,
+    zxid: bigint,
+    error: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): void {
     const out = this.#outlet.begin();
     const start = beginFrame(out);
     out.writeInt(inFlight.xidOf(seq));
     out.writeLong(zxid);
-    out.writeInt(ErrorCode.ok);
-    const pathAt = inFlight.startOf(seq) + REQUEST_BYTES_MIN;
-    const pathEnd = pathAt + 4 + int32At(inFlight.bytes, pathAt);
-    out.writeBytes(inFlight.bytes, pathAt, pathEnd);
+    out.writeInt(error);
+    out.writeBytes(bytes, from, to);
     endFrame(out, start);
     this.delivered.onReply(int32At(out.bytes, start + 8), int32At(out.bytes, start + 12) >>> 0);
     const nowMs = this.#keeping.world.clock.monotonicMs();
